@@ -1,0 +1,63 @@
+//! Feed formats: the table, the seam between a format and where its claims go, and detection.
+
+use std::collections::BTreeMap;
+
+use comity_model::{Claim, Kind, Reject};
+
+use crate::log::{OptionsError, Sample};
+
+/// Where in a feed a claim stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// 1-based number: of the line for line formats and CSV, of the object for STIX, of the
+    /// attribute for MISP.
+    pub record: u64,
+    /// Offset of the record's first byte in the (decompressed) feed; 0 where the format can't tell.
+    pub offset: u64,
+    /// Length of the record, bytes; 0 where the format can't tell.
+    pub length: u64,
+}
+
+/// Takes the claims of a feed. Every claim that a feed makes is either accepted or rejected, once.
+pub trait ClaimSink {
+    /// Takes a claim.
+    fn accept(&mut self, place: Place, claim: Claim);
+    /// Takes a refusal; `text` is the claim as found.
+    fn reject(&mut self, place: Place, reject: Reject, text: &str);
+}
+
+/// What the job declares about reading a feed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FeedOptions {
+    /// Columns of `csv`; `None`: by the header's names.
+    pub mapping: Option<FeedMapping>,
+    /// Kind of every value of a plain list whose lines do not tell; `None`: inferred.
+    pub kind: Option<Kind>,
+    /// Whether STIX equalities on names and MISP `hostname` also meet names under them.
+    pub widen_names: bool,
+    /// Whether networks shorter than /8 (/19 for IPv6) are accepted.
+    pub allow_broad: bool,
+}
+
+/// Column mapping of a CSV feed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FeedMapping {
+    /// From role (`value`, `kind`, `port`, `valid_from`, `valid_until`, `confidence`, `tlp`) to
+    /// column: header name or 1-based number.
+    pub columns: BTreeMap<String, String>,
+    /// Delimiter; `None`: comma.
+    pub delimiter: Option<u8>,
+}
+
+/// A row of the table of feed formats.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedFormat {
+    /// Name in jobs, tables and `--format`.
+    pub name: &'static str,
+    /// One phrase for people.
+    pub title: &'static str,
+    /// How sure it is that a stream is its own: 0 (is not) to 100 (can be nothing else).
+    pub detect: fn(&Sample<'_>) -> u8,
+    /// Reads a whole feed, decompressed. Never fails for the feed's bytes: what it can't read is rejects.
+    pub read: fn(&[u8], &FeedOptions, &mut dyn ClaimSink) -> Result<(), OptionsError>,
+}

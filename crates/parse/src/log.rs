@@ -1,0 +1,116 @@
+//! Log formats: the table, the seam between a format and where its events go, and detection.
+
+use std::collections::BTreeMap;
+
+use comity_model::{Class, Field, Kind, Reject};
+use thiserror::Error;
+
+use crate::framing::Framing;
+
+/// Takes the fields of one record. Values are borrowed for the call only.
+///
+/// A reader calls these in any order for one record and then returns an [`Outcome`]; where that is
+/// not [`Outcome::Event`], what was put in for the record is forgotten.
+pub trait RecordSink {
+    /// Sets the class; `other` where never called.
+    fn class(&mut self, class: Class);
+    /// Sets the time, microseconds since 1970 UTC, floored; null where never called.
+    fn time(&mut self, at_us: i64);
+    /// Sets a text column, or appends to a list column. Text with U+FFFD (from bytes that were not
+    /// UTF-8) is kept, marks the event as damaged and gives no observable.
+    fn text(&mut self, field: Field, text: &str);
+    /// Sets an integer column.
+    fn integer(&mut self, field: Field, value: i64);
+    /// Adds an observable that an extractor found in a text of `field`; `value` is canonical.
+    fn observable(&mut self, field: Field, kind: Kind, value: &str);
+}
+
+/// What a record turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// An event; its fields went into the sink.
+    Event,
+    /// A header, comment or blank line: a record that carries no event. Counted apart.
+    Header,
+    /// Not understood.
+    Reject(Reject),
+}
+
+/// Reads the records of one stream, in order. State (a Zeek header, a CSV header) lives in the
+/// reader, so that chunks can be read in parallel: the one in order `skim`s each chunk, and a
+/// `fork` of it, taken before, reads the chunk's records.
+pub trait LogReader: Send {
+    /// Reads one record, without its line end.
+    fn read(&mut self, record: &[u8], sink: &mut dyn RecordSink) -> Outcome;
+    /// Takes over whatever state the records of a whole chunk leave behind, without reading them.
+    /// Must cost little: it is the one sequential part of reading.
+    fn skim(&mut self, _chunk: &[u8]) {}
+    /// A reader with the same state.
+    fn fork(&self) -> Box<dyn LogReader>;
+}
+
+/// What the job declares about reading a log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogOptions {
+    /// IANA zone for times without one; `None`: UTC.
+    pub zone: Option<String>,
+    /// Period that times without a year lie in, microseconds since 1970 UTC: the latest year that
+    /// puts a time before `.1` (and if possible not before `.0`) is taken. `None`: such times are null.
+    pub period: Option<(i64, i64)>,
+    /// Columns of `csv` and `ndjson`.
+    pub mapping: Option<Mapping>,
+}
+
+/// Column mapping of the generic formats.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mapping {
+    /// Class of every event; `None`: `other`.
+    pub class: Option<Class>,
+    /// Column of the time; `None`: times are null.
+    pub time: Option<String>,
+    /// `rfc3339` (the default; a blank for `T` and a missing zone allowed), `epoch`, `epoch_ms`,
+    /// `epoch_us`, or a strftime format.
+    pub time_format: Option<String>,
+    /// From column (CSV header name or 1-based number; JSON key, or keys joined by dots) to event
+    /// column, or to `hashes`: a packed text like Sysmon's `SHA1=…,MD5=…,IMPHASH=…` whose parts go
+    /// to the columns of their own kinds.
+    pub columns: BTreeMap<String, String>,
+    /// Delimiter of CSV; `None`: comma.
+    pub delimiter: Option<u8>,
+    /// Whether the first CSV row names the columns; `None`: yes.
+    pub header: Option<bool>,
+}
+
+/// Options that a format can't work with.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct OptionsError {
+    /// What is wrong, and what is expected.
+    pub message: String,
+}
+
+/// The beginning of a stream, for detection.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// File name without directories and without endings of compression.
+    pub name: &'a str,
+    /// The first bytes, decompressed; at most 64 KiB.
+    pub head: &'a [u8],
+}
+
+/// A row of the table of log formats.
+#[derive(Debug, Clone, Copy)]
+pub struct LogFormat {
+    /// Name in jobs, tables and `--format`.
+    pub name: &'static str,
+    /// One phrase for people.
+    pub title: &'static str,
+    /// Whether it needs a column mapping.
+    pub needs_mapping: bool,
+    /// How sure it is that a stream is its own: 0 (is not) to 100 (can be nothing else).
+    pub detect: fn(&Sample<'_>) -> u8,
+    /// How the stream is cut, seen from its beginning.
+    pub framing: fn(&Sample<'_>) -> Framing,
+    /// Makes a reader.
+    pub open: fn(&LogOptions) -> Result<Box<dyn LogReader>, OptionsError>,
+}
