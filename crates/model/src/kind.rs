@@ -3,8 +3,8 @@
 use crate::tokens::tokens;
 
 tokens! {
-    /// What a value is. Declaration order is the sort order of the index; observables never have
-    /// the kinds marked *indicator only*.
+    /// What a value is. Observables never have the kinds marked *indicator only*. The position of a
+    /// variant is written into index files: add new ones at the end.
     Kind, "kind", {
         /// An IPv4 address; IPv4-mapped and NAT64 well-known IPv6 addresses fold to it.
         Ipv4Addr = "ipv4-addr",

@@ -9,6 +9,7 @@ mod handling;
 mod indicator;
 mod kind;
 mod reject;
+mod sink;
 mod tokens;
 
 pub mod canonical;
@@ -20,4 +21,5 @@ pub use handling::{Jurisdiction, Pap, Tlp};
 pub use indicator::{Claim, Part};
 pub use kind::Kind;
 pub use reject::{Reason, Reject};
+pub use sink::RecordSink;
 pub use tokens::UnknownToken;

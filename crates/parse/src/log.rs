@@ -2,28 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use comity_model::{Class, Field, Kind, Reject};
+pub use comity_model::RecordSink;
+use comity_model::{Class, Reject};
 use thiserror::Error;
 
 use crate::framing::Framing;
-
-/// Takes the fields of one record. Values are borrowed for the call only.
-///
-/// A reader calls these in any order for one record and then returns an [`Outcome`]; where that is
-/// not [`Outcome::Event`], what was put in for the record is forgotten.
-pub trait RecordSink {
-    /// Sets the class; `other` where never called.
-    fn class(&mut self, class: Class);
-    /// Sets the time, microseconds since 1970 UTC, floored; null where never called.
-    fn time(&mut self, at_us: i64);
-    /// Sets a text column, or appends to a list column. Text with U+FFFD (from bytes that were not
-    /// UTF-8) is kept, marks the event as damaged and gives no observable.
-    fn text(&mut self, field: Field, text: &str);
-    /// Sets an integer column.
-    fn integer(&mut self, field: Field, value: i64);
-    /// Adds an observable that an extractor found in a text of `field`; `value` is canonical.
-    fn observable(&mut self, field: Field, kind: Kind, value: &str);
-}
 
 /// What a record turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

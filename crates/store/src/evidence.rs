@@ -1,0 +1,230 @@
+//! Events, observables and rejects of an evidence item, written in the order of its chunks.
+//!
+//! Workers build and encode chunks in parallel; [`EvidenceWriter::append`] takes them in order and
+//! only copies encoded bytes and remembers runs. A chunk is one row group, so the file's bytes
+//! depend on where chunks end, never on threads.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::errors::ParquetError;
+use parquet::file::writer::SerializedFileWriter;
+
+use crate::StoreError;
+use crate::chunk::Chunk;
+use crate::columns::EVENTS;
+use crate::durable::Stage;
+use crate::index::{IndexBuilder, Run};
+use crate::observables::ObservablesWriter;
+use crate::tables::{self, RejectRow, properties, rejects_batch, rejects_schema};
+
+/// Name of the events file within its item.
+pub const EVENTS_FILE: &str = "events-0.parquet";
+/// Name of the observables file within its item.
+pub const OBSERVABLES_FILE: &str = "observables.parquet";
+/// Name of the rejects file within its item.
+pub const REJECTS_FILE: &str = "rejects.parquet";
+
+/// What an evidence item came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// Records that hold something to read: events and rejects.
+    pub records: u64,
+    /// Records that were read.
+    pub events: u64,
+    /// Records that were not understood.
+    pub rejects: u64,
+    /// Headers, comments and blank lines; not among `records`.
+    pub headers: u64,
+    /// Events with text that was not UTF-8.
+    pub damaged: u64,
+    /// Distinct (kind, value, field).
+    pub observables: u64,
+    /// First time of an event, microseconds since 1970 UTC.
+    pub first_us: Option<i64>,
+    /// Last time of an event.
+    pub last_us: Option<i64>,
+}
+
+/// Encodes chunks; shared by workers.
+#[derive(Clone)]
+pub struct Encoder {
+    factory: Arc<ArrowRowGroupWriterFactory>,
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Encoder")
+    }
+}
+
+/// A chunk, encoded.
+pub struct EncodedChunk {
+    columns: Vec<ArrowColumnChunk>,
+    rows: usize,
+    counts: Counts,
+    run: Run,
+    rejects: Vec<RejectRow>,
+}
+
+impl std::fmt::Debug for EncodedChunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EncodedChunk").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl Encoder {
+    /// Encodes a chunk's events as the columns of a row group.
+    ///
+    /// # Errors
+    /// Where the arrow library finds the columns unfit, which would be a defect.
+    pub fn encode(&self, chunk: Chunk) -> Result<EncodedChunk, StoreError> {
+        let columns = if chunk.rows == 0 { Vec::new() } else { self.columns(&chunk).map_err(events_error)? };
+        let counts = Counts {
+            records: chunk.rows as u64 + chunk.rejects.len() as u64,
+            events: chunk.rows as u64,
+            rejects: chunk.rejects.len() as u64,
+            headers: chunk.headers,
+            damaged: chunk.damaged,
+            observables: 0,
+            first_us: chunk.times.map(|t| t.0),
+            last_us: chunk.times.map(|t| t.1),
+        };
+        Ok(EncodedChunk { columns, rows: chunk.rows, counts, run: chunk.run, rejects: chunk.rejects })
+    }
+
+    fn columns(&self, chunk: &Chunk) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+        let mut writers = self.factory.create_column_writers(0)?.into_iter();
+        let mut encoded = Vec::new();
+        for (field, array) in EVENTS.fields().iter().zip(&chunk.events) {
+            for leaf in compute_leaves(field, array)? {
+                let mut writer = writers.next().ok_or_else(|| ParquetError::General("missing column".into()))?;
+                writer.write(&leaf)?;
+                encoded.push(writer.close()?);
+            }
+        }
+        Ok(encoded)
+    }
+}
+
+fn events_error(error: ParquetError) -> StoreError {
+    StoreError::parquet(EVENTS_FILE.as_ref(), error)
+}
+
+/// Writes the tables of an evidence item into a stage.
+pub struct EvidenceWriter {
+    stage: Stage,
+    events: SerializedFileWriter<File>,
+    encoder: Encoder,
+    index: IndexBuilder,
+    rejects: ArrowWriter<File>,
+    counts: Counts,
+}
+
+impl std::fmt::Debug for EvidenceWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EvidenceWriter").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+impl EvidenceWriter {
+    /// Begins an item in a new stage under `tmp`.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn new(tmp: &Path) -> Result<Self, StoreError> {
+        let stage = Stage::new(tmp, "evidence")?;
+        let props = properties().set_max_row_group_row_count(None).build();
+        let events = ArrowWriter::try_new(stage.create(EVENTS_FILE)?, Arc::clone(&EVENTS), Some(props))
+            .and_then(ArrowWriter::into_serialized_writer)
+            .map_err(events_error)?;
+        let (events, factory) = events;
+        let rejects =
+            ArrowWriter::try_new(stage.create(REJECTS_FILE)?, rejects_schema(), Some(properties().build()))
+                .map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))?;
+        Ok(Self {
+            stage,
+            events,
+            encoder: Encoder { factory: Arc::new(factory) },
+            index: IndexBuilder::default(),
+            rejects,
+            counts: Counts::default(),
+        })
+    }
+
+    /// The encoder for this item's chunks.
+    pub fn encoder(&self) -> Encoder {
+        self.encoder.clone()
+    }
+
+    /// Takes the next chunk.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn append(&mut self, chunk: EncodedChunk) -> Result<(), StoreError> {
+        let first_row = self.counts.events;
+        if chunk.rows > 0 {
+            self.append_row_group(chunk.columns).map_err(events_error)?;
+        }
+        if !chunk.rejects.is_empty() {
+            self.reject(&chunk.rejects)?;
+        }
+        let (all, new) = (&mut self.counts, chunk.counts);
+        all.records += new.records;
+        all.events += new.events;
+        all.headers += new.headers;
+        all.damaged += new.damaged;
+        all.rejects += new.rejects;
+        all.first_us = [all.first_us, new.first_us].into_iter().flatten().min();
+        all.last_us = all.last_us.max(new.last_us);
+        self.index.add(chunk.run, first_row, &self.stage)
+    }
+
+    /// Takes rejects that belong to no chunk (a record too long to hold, the damaged end of a
+    /// stream); they count as records when `counted`.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn reject_outside(&mut self, reject: &RejectRow) -> Result<(), StoreError> {
+        self.counts.records += 1;
+        self.counts.rejects += 1;
+        self.reject(std::slice::from_ref(reject))
+    }
+
+    fn reject(&mut self, rows: &[RejectRow]) -> Result<(), StoreError> {
+        let batch = rejects_batch(rows)?;
+        self.rejects.write(&batch).map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))
+    }
+
+    fn append_row_group(&mut self, columns: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
+        let mut group = self.events.next_row_group()?;
+        for column in columns {
+            column.append_to_row_group(&mut group)?;
+        }
+        group.close().map(|_| ())
+    }
+
+    /// Writes the index and ends the files. The item is durable once the stage is published.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn finish(mut self) -> Result<(Stage, Counts), StoreError> {
+        self.events.close().map_err(events_error)?;
+        self.rejects.close().map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))?;
+        let mut observables = ObservablesWriter::new(self.stage.create(OBSERVABLES_FILE)?)?;
+        self.index.finish(&self.stage, &mut |entry| observables.push(entry))?;
+        self.counts.observables = observables.finish()?;
+        Ok((self.stage, self.counts))
+    }
+}
+
+/// Reads columns of some events: `rows` ascending, without repetition; a batch per row group or less.
+///
+/// # Errors
+/// Where the file does not read, or a column is not in it.
+pub fn fetch(item: &Path, columns: &[&str], rows: &[u64]) -> Result<Vec<arrow::array::RecordBatch>, StoreError> {
+    tables::fetch(&item.join(EVENTS_FILE), columns, rows)
+}

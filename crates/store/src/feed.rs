@@ -1,0 +1,248 @@
+//! Indicators of a feed: claims gathered, equal ones joined, sorted for the merge.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
+use comity_model::{Claim, Field, Kind, Part, Tlp, UnknownToken, key};
+use comity_provenance::{Sha256Digest, Sha256Hasher};
+
+use crate::columns::{list_type, time_type};
+use crate::durable::Stage;
+use crate::{StoreError, tables};
+
+/// Name of the indicators file within its feed.
+pub const INDICATORS_FILE: &str = "indicators.parquet";
+
+/// An indicator: equal claims of one feed about one value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indicator {
+    /// 32 hexadecimal digits: the beginning of SHA-256 over feed, kind and value; the same in every
+    /// case and at every partner.
+    pub id: String,
+    /// What is claimed; validity is the hull of the claims', confidence the greatest, marking the
+    /// strictest.
+    pub claim: Claim,
+    /// How many claims.
+    pub claims: u64,
+}
+
+/// Gathers the claims of a feed.
+#[derive(Debug, Default)]
+pub struct Claims {
+    indicators: BTreeMap<Identity, (Claim, u64)>,
+    accepted: u64,
+}
+
+/// What makes two claims one indicator, in the order of the file: kind and sort key first.
+type Identity = (Kind, Vec<u8>, String, bool, Vec<Field>);
+
+impl Claims {
+    /// Takes a claim.
+    pub fn push(&mut self, claim: Claim) {
+        self.accepted += 1;
+        let sort_key = key::of_claim(&claim).into_iter().next().map(|span| span.lo).unwrap_or_default();
+        let identity = (claim.kind, sort_key, claim.value.clone(), claim.prefix, claim.fields.clone());
+        match self.indicators.entry(identity) {
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert((claim, 1));
+            }
+            std::collections::btree_map::Entry::Occupied(mut place) => {
+                let (known, count) = place.get_mut();
+                join(known, &claim);
+                *count += 1;
+            }
+        }
+    }
+
+    /// Number of claims taken.
+    pub fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// The indicators of the feed with this id, in the order of the file.
+    pub fn finish(self, feed: &Sha256Digest) -> Vec<Indicator> {
+        self.indicators
+            .into_values()
+            .map(|(claim, claims)| Indicator { id: indicator_id(feed, &claim), claim, claims })
+            .collect()
+    }
+}
+
+/// Joins a further claim about the same value: what either allows holds.
+fn join(known: &mut Claim, more: &Claim) {
+    known.valid_from = known.valid_from.zip(more.valid_from).map(|(a, b)| a.min(b));
+    known.valid_until = known.valid_until.zip(more.valid_until).map(|(a, b)| a.max(b));
+    known.confidence = known.confidence.max(more.confidence);
+    known.tlp = known.tlp.max(more.tlp);
+    known.exact_only &= more.exact_only;
+    known.inferred_kind &= more.inferred_kind;
+}
+
+fn indicator_id(feed: &Sha256Digest, claim: &Claim) -> String {
+    let mut hasher = Sha256Hasher::default();
+    hasher.update(feed.as_bytes());
+    for part in [claim.kind.as_str(), if claim.prefix { "prefix" } else { "" }, &claim.value] {
+        hasher.update(&(part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    for field in &claim.fields {
+        hasher.update(&[0]);
+        hasher.update(field.as_str().as_bytes());
+    }
+    hasher.finish().to_string().chars().take(32).collect()
+}
+
+/// Schema of `indicators.parquet`.
+pub fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        ArrowField::new("indicator_id", DataType::Utf8, false),
+        ArrowField::new("kind", DataType::Utf8, false),
+        ArrowField::new("value", DataType::Utf8, false),
+        ArrowField::new("original", DataType::Utf8, false),
+        ArrowField::new("valid_from", time_type(), true),
+        ArrowField::new("valid_until", time_type(), true),
+        ArrowField::new("confidence", DataType::Int64, true),
+        ArrowField::new("tlp", DataType::Utf8, true),
+        ArrowField::new("claims", DataType::Int64, false),
+        ArrowField::new("exact_only", DataType::Boolean, false),
+        ArrowField::new("prefix", DataType::Boolean, false),
+        ArrowField::new("inferred_kind", DataType::Boolean, false),
+        ArrowField::new("fields", list_type(), true),
+        ArrowField::new("parts", list_type(), true),
+    ]))
+}
+
+/// Writes `indicators.parquet` into a stage.
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn write(stage: &Stage, indicators: &[Indicator]) -> Result<(), StoreError> {
+    let file = stage.create(INDICATORS_FILE)?;
+    let batches = indicators.chunks(1 << 16).map(batch).collect::<Result<Vec<_>, _>>()?;
+    tables::write(file, &stage.path().join(INDICATORS_FILE), &schema(), &batches)
+}
+
+fn batch(rows: &[Indicator]) -> Result<RecordBatch, StoreError> {
+    let text = |of: for<'a> fn(&'a Indicator) -> &'a str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(of)))
+    };
+    let time = |of: fn(&Claim) -> Option<i64>| -> ArrayRef {
+        let times = rows.iter().map(|r| of(&r.claim));
+        Arc::new(TimestampMicrosecondArray::from_iter(times).with_timezone("UTC"))
+    };
+    let flag = |of: fn(&Claim) -> bool| -> ArrayRef {
+        Arc::new(BooleanArray::from_iter(rows.iter().map(|r| Some(of(&r.claim)))))
+    };
+    let tlp: StringArray = rows.iter().map(|r| r.claim.tlp.map(Tlp::as_str)).collect();
+    let columns: Vec<ArrayRef> = vec![
+        text(|r| &r.id),
+        text(|r| r.claim.kind.as_str()),
+        text(|r| &r.claim.value),
+        text(|r| &r.claim.original),
+        time(|c| c.valid_from),
+        time(|c| c.valid_until),
+        Arc::new(Int64Array::from_iter(rows.iter().map(|r| r.claim.confidence.map(i64::from)))),
+        Arc::new(tlp),
+        Arc::new(Int64Array::from_iter_values(
+            rows.iter().map(|r| i64::try_from(r.claims).unwrap_or(i64::MAX)),
+        )),
+        flag(|c| c.exact_only),
+        flag(|c| c.prefix),
+        flag(|c| c.inferred_kind),
+        list(rows, &|r| r.claim.fields.iter().map(|f| f.as_str().to_owned()).collect()),
+        list(rows, &|r| r.claim.parts.iter().map(part_text).collect()),
+    ];
+    RecordBatch::try_new(schema(), columns).map_err(|e| StoreError::arrow("indicators", e))
+}
+
+fn list(rows: &[Indicator], of: &dyn Fn(&Indicator) -> Vec<String>) -> ArrayRef {
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for row in rows {
+        let items = of(row);
+        for item in &items {
+            lists.values().append_value(item);
+        }
+        lists.append(!items.is_empty());
+    }
+    Arc::new(lists.finish())
+}
+
+/// A part as stored: kind, field or nothing, value, blanks between; neither of the first two holds one.
+fn part_text(part: &Part) -> String {
+    let field = part.field.map_or("", Field::as_str);
+    format!("{} {field} {}", part.kind, part.value)
+}
+
+fn part_of(text: &str) -> Result<Part, UnknownToken> {
+    let mut words = text.splitn(3, ' ');
+    let (kind, field, value) = (words.next(), words.next(), words.next());
+    Ok(Part {
+        kind: kind.unwrap_or_default().parse()?,
+        field: field.filter(|f| !f.is_empty()).map(str::parse).transpose()?,
+        value: value.unwrap_or_default().to_owned(),
+    })
+}
+
+/// Reads the indicators of a feed, in the order of the file.
+///
+/// # Errors
+/// Where the file does not read, or holds what comity does not write.
+pub fn read(feed: &Path) -> Result<Vec<Indicator>, StoreError> {
+    let path = feed.join(INDICATORS_FILE);
+    let (found, batches) = tables::read(&path)?;
+    let integrity = |message: String| StoreError::Integrity { path: path.clone(), message };
+    if found.fields() != schema().fields() {
+        return Err(integrity("columns are not those that comity writes".into()));
+    }
+    let mut all = Vec::new();
+    for batch in &batches {
+        for row in 0..batch.num_rows() {
+            all.push(indicator(batch, row).map_err(|e| integrity(e.to_string()))?);
+        }
+    }
+    Ok(all)
+}
+
+fn indicator(batch: &RecordBatch, row: usize) -> Result<Indicator, UnknownToken> {
+    let text = |at: usize| batch.column(at).as_string::<i32>().value(row);
+    let time = |at: usize| {
+        let column = batch.column(at).as_primitive::<TimestampMicrosecondType>();
+        column.is_valid(row).then(|| column.value(row))
+    };
+    let number = |at: usize| {
+        let column = batch.column(at).as_primitive::<Int64Type>();
+        column.is_valid(row).then(|| column.value(row))
+    };
+    let flag = |at: usize| batch.column(at).as_boolean().value(row);
+    let items = |at: usize| -> Vec<String> {
+        let column = batch.column(at).as_list::<i32>();
+        if column.is_null(row) {
+            return Vec::new();
+        }
+        column.value(row).as_string::<i32>().iter().flatten().map(str::to_owned).collect()
+    };
+    Ok(Indicator {
+        id: text(0).to_owned(),
+        claim: Claim {
+            kind: text(1).parse()?,
+            value: text(2).to_owned(),
+            original: text(3).to_owned(),
+            valid_from: time(4),
+            valid_until: time(5),
+            confidence: number(6).and_then(|c| u8::try_from(c).ok()),
+            tlp: if batch.column(7).is_null(row) { None } else { Some(text(7).parse()?) },
+            exact_only: flag(9),
+            prefix: flag(10),
+            inferred_kind: flag(11),
+            fields: items(12).iter().map(|f| f.parse()).collect::<Result<_, _>>()?,
+            parts: items(13).iter().map(|p| part_of(p)).collect::<Result<_, _>>()?,
+        },
+        claims: number(8).and_then(|c| u64::try_from(c).ok()).unwrap_or(0),
+    })
+}

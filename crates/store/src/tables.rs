@@ -1,0 +1,168 @@
+//! Parquet files: how they are written, and the tables whose rows comity makes itself.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use comity_model::Reason;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::arrow::ProjectionMask;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+
+use crate::StoreError;
+
+/// Name that comity's Parquet files give as their maker; fixed, so that bytes do not change with
+/// every release.
+const CREATED_BY: &str = "comity";
+
+/// Properties that all of comity's Parquet files share: zstd, page statistics, no machine's traces.
+pub fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_created_by(CREATED_BY.to_owned())
+        .set_statistics_enabled(EnabledStatistics::Page)
+}
+
+/// Writes batches as a Parquet file and leaves it open for the stage to fsync.
+///
+/// # Errors
+/// Where the disk refuses, or a batch does not fit the schema.
+pub fn write(
+    file: File,
+    path: &Path,
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+) -> Result<(), StoreError> {
+    let wrap = |e| StoreError::parquet(path, e);
+    let mut writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties().build())).map_err(wrap)?;
+    for batch in batches {
+        writer.write(batch).map_err(wrap)?;
+    }
+    writer.close().map_err(wrap)?;
+    Ok(())
+}
+
+/// Reads a whole Parquet file.
+///
+/// # Errors
+/// Where it does not read.
+pub fn read(path: &Path) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
+    let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| StoreError::parquet(path, e))?;
+    let schema = Arc::clone(reader.schema());
+    let reader = reader.with_batch_size(1 << 16).build().map_err(|e| StoreError::parquet(path, e))?;
+    let batches = reader.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))?;
+    Ok((schema, batches))
+}
+
+/// A refused record or claim, with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectRow {
+    /// 1-based number of the record.
+    pub record: u64,
+    /// Offset of its first byte in the decompressed stream.
+    pub offset: u64,
+    /// Length, bytes.
+    pub length: u64,
+    /// Reason code.
+    pub reason: Reason,
+    /// What was wrong.
+    pub message: String,
+    /// The beginning of the text as found, at most [`EXCERPT`] bytes, lossy.
+    pub text: String,
+}
+
+/// Longest excerpt of a refused text, bytes; the whole stays in the evidence item or feed.
+pub const EXCERPT: usize = 200;
+
+/// The beginning of some bytes as text, at most [`EXCERPT`] bytes of them.
+pub fn excerpt(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.get(..EXCERPT).unwrap_or(bytes)).into_owned()
+}
+
+/// Schema of `rejects.parquet`.
+pub fn rejects_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("record", DataType::Int64, false),
+        Field::new("offset", DataType::Int64, false),
+        Field::new("length", DataType::Int64, false),
+        Field::new("reason", DataType::Utf8, false),
+        Field::new("message", DataType::Utf8, false),
+        Field::new("text", DataType::Utf8, false),
+    ]))
+}
+
+/// The rows of `rejects.parquet`.
+///
+/// # Errors
+/// Never for rows made by comity; the arrow library's word otherwise.
+pub fn rejects_batch(rows: &[RejectRow]) -> Result<RecordBatch, StoreError> {
+    let number = |of: fn(&RejectRow) -> u64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| i64::try_from(of(r)).unwrap_or(i64::MAX))))
+    };
+    let text = |of: for<'a> fn(&'a RejectRow) -> &'a str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(of)))
+    };
+    let columns = vec![
+        number(|r| r.record),
+        number(|r| r.offset),
+        number(|r| r.length),
+        text(|r| r.reason.as_str()),
+        text(|r| &r.message),
+        text(|r| &r.text),
+    ];
+    RecordBatch::try_new(rejects_schema(), columns).map_err(|e| StoreError::arrow("rejects", e))
+}
+
+/// Opens a Parquet file with its page index.
+///
+/// # Errors
+/// Where it does not read.
+pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
+    let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .map_err(|e| StoreError::parquet(path, e))
+}
+
+/// Reads columns of some rows of a Parquet file: `rows` ascending, without repetition. Pages
+/// without such a row are neither read nor decoded. The columns come in file order.
+///
+/// # Errors
+/// Where the file does not read, or lacks a column.
+pub fn fetch(path: &Path, columns: &[&str], rows: &[u64]) -> Result<Vec<RecordBatch>, StoreError> {
+    let ranges = rows.chunk_by(|a, b| a + 1 == *b).filter_map(|run| {
+        let (first, last) = (usize::try_from(*run.first()?).ok()?, usize::try_from(*run.last()?).ok()?);
+        Some(first..last + 1)
+    });
+    fetch_ranges(open(path)?, path, columns, ranges)
+}
+
+/// Reads columns of ranges of rows.
+///
+/// # Errors
+/// Where the file does not read, or lacks a column.
+pub fn fetch_ranges(
+    reader: ParquetRecordBatchReaderBuilder<File>,
+    path: &Path,
+    columns: &[&str],
+    ranges: impl Iterator<Item = Range<usize>>,
+) -> Result<Vec<RecordBatch>, StoreError> {
+    let total = usize::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(0);
+    let mask = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
+    let reader = reader
+        .with_projection(mask)
+        .with_batch_size(1 << 16)
+        .with_row_selection(RowSelection::from_consecutive_ranges(ranges, total))
+        .build()
+        .map_err(|e| StoreError::parquet(path, e))?;
+    let batches: Vec<RecordBatch> =
+        reader.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))?;
+    Ok(batches)
+}
