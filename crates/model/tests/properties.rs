@@ -204,7 +204,7 @@ fn url_oracle(claim: &str, prefix: bool, seen: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_canonical_claim_is_its_own_canonical_form(kind in kind(), text in text()) {
