@@ -153,8 +153,8 @@ fn is_single_label(host: &Part) -> bool {
 /// Canonical path and query, and whether there is a fragment that says something.
 fn read_tail(scheme: Option<&str>, has_host: bool, tail: &str) -> Result<(String, bool), Flaw> {
     let scheme = scheme.unwrap_or("http");
-    if scheme != "file" && is_canonical_tail(tail) {
-        return Ok((tail.to_owned(), false));
+    if scheme != "file" && (tail.is_empty() || is_canonical_tail(tail)) {
+        return Ok((if tail.is_empty() { "/" } else { tail }.to_owned(), false));
     }
     let host = if has_host { "h" } else { "" };
     let parsed = Url::parse(&format!("{scheme}://{host}{}", escapes_normalised(tail))).map_err(|_| NO_URL)?;
