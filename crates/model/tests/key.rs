@@ -79,7 +79,7 @@ fn names() {
     check(
         &claim,
         K::DomainName,
-        &["evil.example", "a.evil.example", "a.b.evil.example", "-.evil.example"],
+        &["evil.example", "a.evil.example", "a.b.evil.example", "-.evil.example", "*.evil.example"],
         &apart,
     );
     claim.exact_only = true;

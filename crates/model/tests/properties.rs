@@ -11,6 +11,7 @@ use proptest::sample::select;
 /// Texts that are near to values of some kind, and some that are not.
 fn text() -> impl Strategy<Value = String> {
     let piece = select(vec![
+        "*.",
         "http://",
         "HTTPS://",
         "tcp://",
@@ -125,7 +126,7 @@ fn v6() -> impl Strategy<Value = Ipv6Addr> {
 }
 
 fn label() -> impl Strategy<Value = String> {
-    select(vec!["a", "b", "ab", "ba", "a-", "-a", "_", "example", "com"]).prop_map(str::to_owned)
+    select(vec!["*", "a", "b", "ab", "ba", "a-", "-a", "_", "example", "com"]).prop_map(str::to_owned)
 }
 
 fn name() -> impl Strategy<Value = String> {

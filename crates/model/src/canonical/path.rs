@@ -9,7 +9,8 @@
 //!
 //! A path is one of Windows where it begins with a drive or a backslash, or holds a backslash and does
 //! not begin with a slash; those are compared without case (ASCII) and the others with it. A path has a
-//! separator: a bare name is a `file-name`, compared without case on every system. `.` and `..` are not
+//! separator: a bare name is a `file-name`, compared without case on every system, and a `file-name`
+//! indicator with a separator claims the narrower `file-path`. `.` and `..` are not
 //! resolved: a log names what was asked for, and links can make `a/../b` differ from `b`.
 
 use super::Flaw;
