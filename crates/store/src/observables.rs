@@ -166,6 +166,31 @@ pub fn scan(
     Ok(())
 }
 
+/// Hands every index row to `take`: its number, kind, field and value.
+///
+/// # Errors
+/// Where the file does not read, or holds what comity does not write.
+pub fn scan_values(
+    item: &Path,
+    take: &mut dyn FnMut(u64, Kind, Field, &str),
+) -> Result<(), StoreError> {
+    let path = item.join(OBSERVABLES_FILE);
+    let integrity = |e: comity_model::UnknownToken| StoreError::Integrity { path: path.clone(), message: e.to_string() };
+    let reader = tables::open(&path)?;
+    let total = usize::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(0);
+    let mut number = 0;
+    for batch in tables::fetch_ranges(reader, &path, &["kind", "value", "field"], std::iter::once(0..total))? {
+        let (kinds, values) = (column::<StringArray>(&batch, 0)?, column::<StringArray>(&batch, 1)?);
+        let fields = column::<StringArray>(&batch, 2)?;
+        for at in 0..batch.num_rows() {
+            let (kind, field) = (kinds.value(at).parse(), fields.value(at).parse());
+            take(number, kind.map_err(integrity)?, field.map_err(integrity)?, values.value(at));
+            number += 1;
+        }
+    }
+    Ok(())
+}
+
 /// Ranges of rows whose pages can hold a wanted key.
 fn wanted_ranges(
     metadata: &parquet::file::metadata::ParquetMetaData,

@@ -1,0 +1,139 @@
+//! The merge: index rows in key order against key ranges in key order, both walked once.
+//!
+//! A range is open from the first key not below its start to the first key not below its end; a
+//! row meets every open range. Ranges are few deep (networks within networks, names within names),
+//! so the open ones are a short list.
+
+use std::path::Path;
+
+use comity_store::{StoreError, observables};
+
+use crate::claims::{ClaimIndex, Target};
+
+/// An index row and the indicator that it meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Meeting {
+    /// Number of the row in `observables.parquet`.
+    pub row: u64,
+    /// The indicator.
+    pub target: Target,
+}
+
+/// Every meeting of an item's index with the key ranges, sorted and without repetition.
+///
+/// # Errors
+/// Where the index does not read.
+pub fn meetings(item: &Path, claims: &ClaimIndex) -> Result<Vec<Meeting>, StoreError> {
+    let mut all = Vec::new();
+    let mut sweep = Sweep { claims, next: 0, open: Vec::new() };
+    observables::scan(item, &|least, greatest| claims.meets(least, greatest), &mut |row, key| {
+        sweep.advance(key);
+        all.extend(sweep.open.iter().map(|&at| Meeting { row, target: claims.ranges[at].target }));
+    })?;
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
+
+struct Sweep<'a> {
+    claims: &'a ClaimIndex,
+    next: usize,
+    open: Vec<usize>,
+}
+
+impl Sweep<'_> {
+    /// Opens and closes ranges so that `open` are those that hold `key`; keys ascend.
+    fn advance(&mut self, key: &[u8]) {
+        let ranges = &self.claims.ranges;
+        if !self.open.is_empty() {
+            self.open.retain(|&at| *ranges[at].hi > *key);
+        }
+        // most ranges lie between two keys: skip to the last that begins at or below the key
+        while let Some(range) = ranges.get(self.next) {
+            if *range.lo > *key {
+                break;
+            }
+            if *range.hi > *key {
+                self.open.push(self.next);
+            }
+            self.next += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Feed;
+    use comity_model::{Claim, Kind, key};
+    use comity_store::feed::Indicator;
+    use comity_store::observables::index_key;
+    use proptest::prelude::*;
+
+    fn name() -> impl Strategy<Value = String> {
+        proptest::collection::vec(prop_oneof!["a", "b", "ab", "b-a"], 1..4).prop_map(|l| l.join("."))
+    }
+
+    fn address() -> impl Strategy<Value = String> {
+        (0_u8..4, 0_u8..4, 0_u8..8).prop_map(|(a, b, c)| format!("10.{a}.{b}.{c}"))
+    }
+
+    fn claim() -> impl Strategy<Value = Claim> {
+        prop_oneof![
+            (name(), any::<bool>()).prop_map(|(value, exact_only)| Claim {
+                exact_only,
+                ..Claim::new(Kind::DomainName, value, "")
+            }),
+            address().prop_map(|value| Claim::new(Kind::Ipv4Addr, value, "")),
+            (address(), 14_u8..31).prop_map(|(value, bits)| {
+                let ip: u32 = value.parse::<std::net::Ipv4Addr>().unwrap().into();
+                let net = std::net::Ipv4Addr::from(ip & (u32::MAX << (32 - bits)));
+                Claim::new(Kind::Ipv4Net, format!("{net}/{bits}"), "")
+            }),
+        ]
+    }
+
+    /// The oracle: by text and masks, knowing nothing of keys.
+    fn meets(claim: &Claim, kind: Kind, value: &str) -> bool {
+        match (claim.kind, kind) {
+            (Kind::DomainName, Kind::DomainName) => {
+                value == claim.value || (!claim.exact_only && value.ends_with(&format!(".{}", claim.value)))
+            }
+            (Kind::Ipv4Addr, Kind::Ipv4Addr) => value == claim.value,
+            (Kind::Ipv4Net, Kind::Ipv4Addr) => {
+                let (net, bits) = claim.value.split_once('/').unwrap();
+                let shift = 32 - bits.parse::<u32>().unwrap();
+                let number = |t: &str| u32::from(t.parse::<std::net::Ipv4Addr>().unwrap());
+                number(net) >> shift == number(value) >> shift
+            }
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_sweep_meets_what_comparing_each_with_each_meets(
+            claims in proptest::collection::vec(claim(), 0..30),
+            names in proptest::collection::btree_set(name(), 0..20),
+            addresses in proptest::collection::btree_set(address(), 0..20),
+        ) {
+            let indicators = claims.iter().map(|c| Indicator { id: String::new(), claim: c.clone(), claims: 1 });
+            let feeds = [Feed { id: String::new(), provider: String::new(), tlp: None, indicators: indicators.collect() }];
+            let index = ClaimIndex::new(&feeds);
+            let mut values: Vec<(Kind, String)> = names.into_iter().map(|n| (Kind::DomainName, n)).collect();
+            values.extend(addresses.into_iter().map(|a| (Kind::Ipv4Addr, a)));
+            let mut keyed: Vec<_> =
+                values.iter().map(|(k, v)| (index_key(*k, &key::of_observable(*k, v)), *k, v)).collect();
+            keyed.sort();
+            let mut sweep = Sweep { claims: &index, next: 0, open: Vec::new() };
+            for (key, kind, value) in &keyed {
+                sweep.advance(key);
+                let mut found: Vec<u32> = sweep.open.iter().map(|&at| index.ranges[at].target.indicator).collect();
+                found.sort_unstable();
+                let expected: Vec<u32> = (0..).zip(&claims).filter(|(_, c)| meets(c, *kind, value)).map(|(i, _)| i).collect();
+                prop_assert_eq!(found, expected, "{}", value);
+                prop_assert_eq!(index.meets(key, key), claims.iter().any(|c| meets(c, *kind, value)));
+            }
+        }
+    }
+}
