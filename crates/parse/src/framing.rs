@@ -142,8 +142,12 @@ impl Splitter {
             Framing::Csv => Cutter::Csv(scan::Scan::default()),
             Framing::JsonArray => Cutter::JsonArray(scan::Scan::default()),
         };
-        let out =
-            Out { target: target_bytes.max(1), max: max_record_bytes, next_record: 1, ready: VecDeque::new() };
+        let out = Out {
+            target: target_bytes.max(1),
+            max: max_record_bytes,
+            next_record: 1,
+            ready: VecDeque::new(),
+        };
         Self { bom: 0, cutter, out }
     }
 

@@ -341,9 +341,9 @@ fn offset_seconds(bytes: &[u8]) -> Option<i64> {
 
 /// A number of digits only.
 fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0_i64, |value, digit| {
-        digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0'))
-    })
+    digits
+        .iter()
+        .try_fold(0_i64, |value, digit| digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0')))
 }
 
 /// A number of at most `width` digits at the beginning, and what follows.
@@ -354,9 +354,8 @@ fn leading_number(bytes: &[u8], width: usize) -> Option<(i64, &[u8])> {
 }
 
 fn month_number(name: &[u8; 3]) -> Option<i64> {
-    const MONTHS: [&[u8; 3]; 12] = [
-        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
-    ];
+    const MONTHS: [&[u8; 3]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
     (1..).zip(MONTHS).find_map(|(number, month)| name.eq_ignore_ascii_case(month).then_some(number))
 }
 
@@ -380,7 +379,8 @@ mod tests {
         assert_eq!(seconds("1e-999999999"), Some(0));
         assert_eq!(epoch("1521911720629", Unit::Milliseconds), Some(1_521_911_720_629_000));
         assert_eq!(epoch("1521911720629574.9", Unit::Microseconds), Some(1_521_911_720_629_574));
-        for bad in ["", "-", ".", "1.2.3", "1e", "e5", "nan", "inf", "1_0", "0x1", " 1", "1e99", "253402300800"]
+        for bad in
+            ["", "-", ".", "1.2.3", "1e", "e5", "nan", "inf", "1_0", "0x1", " 1", "1e99", "253402300800"]
         {
             assert_eq!(seconds(bad), None, "{bad:?}");
         }
@@ -434,11 +434,23 @@ mod tests {
         let day = |text| rfc3339(text, &Zone::Utc).unwrap();
         let civil = |text| Civil::month_first(text).unwrap().0;
         let before = day("2016-01-15T00:00:00Z");
-        assert_eq!(civil("Dec 10 06:55:46 x").in_period(before, &Zone::Utc), Some(day("2015-12-10T06:55:46Z")));
-        assert_eq!(civil("Jan  3 06:55:46 x").in_period(before, &Zone::Utc), Some(day("2016-01-03T06:55:46Z")));
-        assert_eq!(civil("Feb 29 00:00:00 x").in_period(before, &Zone::Utc), Some(day("2012-02-29T00:00:00Z")));
+        assert_eq!(
+            civil("Dec 10 06:55:46 x").in_period(before, &Zone::Utc),
+            Some(day("2015-12-10T06:55:46Z"))
+        );
+        assert_eq!(
+            civil("Jan  3 06:55:46 x").in_period(before, &Zone::Utc),
+            Some(day("2016-01-03T06:55:46Z"))
+        );
+        assert_eq!(
+            civil("Feb 29 00:00:00 x").in_period(before, &Zone::Utc),
+            Some(day("2012-02-29T00:00:00Z"))
+        );
         assert_eq!(civil("Feb 30 00:00:00 x").in_period(before, &Zone::Utc), None);
-        assert_eq!(Civil::month_first("Dec 10 2019 06:55:46.5: x").map(|(c, rest)| (c.year, c.microsecond, rest)), Some((2019, 500_000, ": x")));
+        assert_eq!(
+            Civil::month_first("Dec 10 2019 06:55:46.5: x").map(|(c, rest)| (c.year, c.microsecond, rest)),
+            Some((2019, 500_000, ": x"))
+        );
         assert_eq!(Civil::month_first("Dec 10 6:55:46"), None);
     }
 
@@ -448,8 +460,14 @@ mod tests {
         assert_eq!(clf("17/May/2015:10:05:03"), None);
         assert_eq!(clf("31/Feb/2026:00:00:00 +0000"), None);
         let utc = Zone::Utc;
-        assert_eq!(by_pattern("24.03.2018 17:15:20", "%d.%m.%Y %H:%M:%S", &utc), rfc3339("2018-03-24T17:15:20Z", &utc));
-        assert_eq!(by_pattern("24.03.2018 17:15:20 +0100", "%d.%m.%Y %H:%M:%S %z", &utc), rfc3339("2018-03-24T16:15:20Z", &utc));
+        assert_eq!(
+            by_pattern("24.03.2018 17:15:20", "%d.%m.%Y %H:%M:%S", &utc),
+            rfc3339("2018-03-24T17:15:20Z", &utc)
+        );
+        assert_eq!(
+            by_pattern("24.03.2018 17:15:20 +0100", "%d.%m.%Y %H:%M:%S %z", &utc),
+            rfc3339("2018-03-24T16:15:20Z", &utc)
+        );
         assert_eq!(by_pattern("nothing", "%d.%m.%Y", &utc), None);
     }
 

@@ -233,7 +233,10 @@ fn texts(framing: Framing, text: &str) -> Vec<&str> {
 #[test]
 fn records_are_what_the_table_says() {
     assert_eq!(texts(Framing::Lines, "\u{feff}a\r\n\nb\rc\nd\r"), ["a", "", "b\rc", "d\r"]);
-    assert_eq!(texts(Framing::Csv, "a,\"b\n\"\"c\"\r\n5\" disk\n\nx"), ["a,\"b\n\"\"c\"", "5\" disk", "", "x"]);
+    assert_eq!(
+        texts(Framing::Csv, "a,\"b\n\"\"c\"\r\n5\" disk\n\nx"),
+        ["a,\"b\n\"\"c\"", "5\" disk", "", "x"]
+    );
     assert_eq!(
         texts(Framing::JsonArray, " [ {\"a\":\"]\\\"\"}, 1,[2] ,\"s\"] \n junk \r\n{}"),
         ["{\"a\":\"]\\\"\"}", "1", "[2]", "\"s\"", "junk ", "{}"]

@@ -43,8 +43,8 @@ pub(crate) enum Value<'a> {
     Text(&'a str),
     /// JSON.
     Json(&'a str),
-    /// Members of a list with a separator between them.
-    List(&'a str, char),
+    /// Text of Zeek TSV: `\\xNN` and `\\\\` are escapes; members of a list where a separator is given.
+    Escaped(&'a str, Option<char>),
 }
 
 impl Value<'_> {
@@ -53,7 +53,12 @@ impl Value<'_> {
         match self {
             Self::Text(text) => each(text),
             Self::Json(value) => json::scalars(value, scratch, each),
-            Self::List(list, separator) => list.split(separator).for_each(each),
+            Self::Escaped(text, None) => each(zeek_unescaped(text, scratch)),
+            Self::Escaped(list, Some(separator)) => {
+                for member in list.split(separator) {
+                    each(zeek_unescaped(member, scratch));
+                }
+            }
         }
     }
 
@@ -61,8 +66,47 @@ impl Value<'_> {
         match self {
             Self::Text(_) => false,
             Self::Json(value) => value.starts_with('['),
-            Self::List(..) => true,
+            Self::Escaped(_, separator) => separator.is_some(),
         }
+    }
+}
+
+/// Undoes `\\xNN` and `\\\\`; other backslashes are content.
+fn zeek_unescaped<'a>(text: &'a str, scratch: &'a mut String) -> &'a str {
+    if memchr::memchr(b'\\', text.as_bytes()).is_none() {
+        return text;
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match *after {
+            [b'\\', ref after @ ..] if byte == b'\\' => {
+                bytes.push(b'\\');
+                rest = after;
+            }
+            [b'x', high, low, ref after @ ..] if byte == b'\\' => match (hex_digit(high), hex_digit(low)) {
+                (Some(high), Some(low)) => {
+                    bytes.push(high << 4 | low);
+                    rest = after;
+                }
+                _ => bytes.push(byte),
+            },
+            _ => bytes.push(byte),
+        }
+    }
+    scratch.clear();
+    scratch.push_str(&String::from_utf8_lossy(&bytes));
+    scratch
+}
+
+/// Value of a hexadecimal digit.
+pub(crate) fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
     }
 }
 
@@ -214,7 +258,7 @@ fn forwarded(text: &str, each: &mut dyn FnMut(&str)) {
 }
 
 /// The common name of a distinguished name, `CN=www.example.com,O=Example` or `/O=Example/CN=…`.
-fn common_name(subject: &str) -> Option<&str> {
+pub(crate) fn common_name(subject: &str) -> Option<&str> {
     let start = subject
         .match_indices("CN=")
         .map(|(at, _)| at)
