@@ -42,7 +42,7 @@ pub fn observables(text: &str, found: &mut dyn FnMut(Kind, &str)) {
             Shape::Address | Shape::AddressPort { .. } => Observe::Address,
             Shape::Name => Observe::One(Kind::DomainName),
             Shape::Hash(kind) => return give(kind, candidate.text.to_ascii_lowercase()),
-            Shape::Network | Shape::HostPath | Shape::Cve => return,
+            Shape::Network | Shape::HostPath | Shape::NameOrFile | Shape::Cve => return,
         };
         let text = match candidate.shape {
             Shape::AddressPort { address } => address,
@@ -72,6 +72,8 @@ pub(crate) enum Shape<'a> {
     Network,
     /// A name under a public suffix.
     Name,
+    /// A name that is as likely a file's: `readme.md`.
+    NameOrFile,
     /// A digest in hex, its kind told by its length.
     Hash(Kind),
     /// A CVE identifier.
@@ -292,8 +294,8 @@ impl<'a> Scan<'a, '_> {
         } else if let Some((first, last)) = kept.split_once('-').filter(|(a, b)| are_ipv4(a, b)) {
             self.give(start, start + first.len(), Shape::Address);
             self.give(end - last.len(), end, Shape::Address);
-        } else if self.is_name(start, end) {
-            self.give(start, end, Shape::Name);
+        } else if let Some(shape) = self.name(start, end) {
+            self.give(start, end, shape);
             self.host_path(start, end);
         }
     }
@@ -356,17 +358,16 @@ impl<'a> Scan<'a, '_> {
         }
     }
 
-    /// Whether a word is a name: under a public suffix, and neither a file's name nor part of a path.
-    fn is_name(&self, start: usize, end: usize) -> bool {
+    /// A word as a name: under a public suffix and no component of a path.
+    fn name(&self, start: usize, end: usize) -> Option<Shape<'a>> {
         let bytes = self.text.as_bytes();
         let text = self.slice(start, end);
         let before = start.checked_sub(1).and_then(|at| bytes.get(at));
         if matches!(before, Some(b'/' | b'\\')) || !has_public_suffix(text) {
-            return false;
+            return None;
         }
-        let Some((stem, last)) = text.rsplit_once('.') else { return false };
         let with_port = bytes.get(end) == Some(&b':') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
-        stem.contains('.') || with_port || !is_file_ending(last)
+        Some(if is_file_like(text) && !with_port { Shape::NameOrFile } else { Shape::Name })
     }
 
     fn cve(&mut self, start: usize, end: usize) {
@@ -487,9 +488,10 @@ pub(crate) fn has_public_suffix(text: &str) -> bool {
     }
 }
 
-/// Top-level domains that are better known as endings of file names. Large ones (`pl`, `rs`, `in`,
-/// `ai`, `app`, `com`) are left out: a country's names weigh more than its scripts.
-fn is_file_ending(label: &str) -> bool {
+/// Whether a name has two labels of which the last is better known as an ending of file names.
+/// Large top-level domains (`pl`, `rs`, `in`, `ai`, `app`, `com`) are left out: a country's names
+/// weigh more than its scripts.
+pub(crate) fn is_file_like(name: &str) -> bool {
     const ENDINGS: [&str; 16] = [
         "bz",
         "cab",
@@ -508,7 +510,8 @@ fn is_file_ending(label: &str) -> bool {
         "zip",
         "zone",
     ];
-    ENDINGS.iter().any(|ending| label.eq_ignore_ascii_case(ending))
+    name.split_once('.')
+        .is_some_and(|(_, last)| ENDINGS.iter().any(|ending| last.eq_ignore_ascii_case(ending)))
 }
 
 #[cfg(test)]
@@ -529,6 +532,7 @@ mod tests {
                 Shape::AddressPort { .. } => "port",
                 Shape::Network => "net",
                 Shape::Name => "name",
+                Shape::NameOrFile => return,
                 Shape::Hash(kind) => kind.as_str(),
                 Shape::Cve => "cve",
             };
