@@ -277,7 +277,7 @@ impl<'a> Reader<'a> {
         let mut name = String::new();
         let mut at = 0;
         let mut depth = 0i32;
-        let mut skip = |at: &mut usize, depth: &mut i32| {
+        let skip = |at: &mut usize, depth: &mut i32| {
             while let Some(step) = bytes.get(*at).and_then(bracket_step) {
                 *depth += step;
                 *at += 1;

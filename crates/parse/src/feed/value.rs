@@ -13,9 +13,10 @@
 //! anything with blanks.
 
 use std::borrow::Cow;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
-use comity_model::{Claim, Kind, Reason, Reject, canonical};
+use comity_model::canonical::{self, Breadth};
+use comity_model::{Claim, Kind, Reason, Reject};
 use jiff::civil;
 
 use super::FeedOptions;
@@ -41,16 +42,20 @@ pub(super) enum What {
 
 /// Makes a claim of the text of a cell.
 pub(super) fn claim(original: &str, what: What, options: &FeedOptions) -> Result<Claim, Reject> {
-    let text = refang::value(original);
+    let text = if is_defanged_kind(what) { refang::value(original) } else { original.into() };
     let (kind, text, inferred_kind) = kind_and_text(what, &text)?;
-    let canonical = match canonical::indicator(kind, &text) {
-        Err(reject) if reject.reason == Reason::TooBroad && options.allow_broad => broad(kind, &text).ok_or(reject)?,
-        other => other?,
-    };
+    let breadth = if options.allow_broad { Breadth::Any } else { Breadth::Limited };
+    let canonical = canonical::indicator_within(kind, &text, breadth)?;
     let mut claim = Claim::new(canonical.kind, canonical.value, original);
     claim.exact_only = canonical.exact_only;
     claim.inferred_kind = inferred_kind;
     Ok(claim)
+}
+
+/// Whether values are defanged by custom; in paths, keys and agents a `\\.` is meant as it stands.
+fn is_defanged_kind(what: What) -> bool {
+    use Kind::{FileName, FilePath, Mutex, Regex, RegistryKey, Substring, UserAgent};
+    !matches!(what, What::One(FileName | FilePath | Mutex | Regex | RegistryKey | Substring | UserAgent))
 }
 
 /// The kind to read a refanged text as, the text to read, and whether a hash's kind was inferred.
@@ -217,21 +222,6 @@ pub(super) fn may_be_file(claim: &Claim) -> bool {
     claim.kind == Kind::DomainName && is_file_like(&claim.value) && claim.value == claim.original.to_ascii_lowercase()
 }
 
-/// Canonical form of a network that is too broad by the rules and wanted nonetheless.
-fn broad(kind: Kind, text: &str) -> Option<canonical::Canonical> {
-    let (address, length) = text.split_once('/')?;
-    let length: u32 = length.parse().ok()?;
-    let value = if let Ok(four) = address.parse::<Ipv4Addr>() {
-        let mask = u32::MAX.checked_shl(32u32.checked_sub(length)?).unwrap_or(0);
-        format!("{}/{length}", Ipv4Addr::from(u32::from(four) & mask))
-    } else {
-        let six: Ipv6Addr = address.parse().ok()?;
-        let mask = u128::MAX.checked_shl(128u32.checked_sub(length)?).unwrap_or(0);
-        format!("{}/{length}", Ipv6Addr::from(u128::from(six) & mask))
-    };
-    Some(canonical::Canonical { kind, value, exact_only: false })
-}
-
 /// The type that a name stands for, in the words of MISP, STIX, ThreatFox, Zeek or comity.
 /// Case, blanks, dashes and underscores do not count. `None`: a type that comity does not match on.
 pub(super) fn named_type(name: &str) -> Option<What> {
@@ -293,7 +283,7 @@ fn read_instant(text: &str) -> Option<i64> {
     let bare = text.strip_suffix("UTC").or_else(|| text.strip_suffix('Z')).map_or(text, str::trim_end);
     let civil = bare.parse::<civil::DateTime>().ok().or_else(|| Some(bare.parse::<civil::Date>().ok()?.at(0, 0, 0, 0)));
     if let Some(civil) = civil.filter(|_| bare.contains('-')) {
-        return Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond());
+        return Some(jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?.as_microsecond());
     }
     let (whole, part) = bare.split_once('.').unwrap_or((bare, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
