@@ -73,10 +73,7 @@ impl FromStr for Jurisdiction {
     type Err = UnknownToken;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = CODES
-            .as_bytes()
-            .chunks(3)
-            .any(|code| code.get(..2) == Some(text.as_bytes()));
+        let known = CODES.as_bytes().chunks(3).any(|code| code.get(..2) == Some(text.as_bytes()));
         match (known, text.as_bytes()) {
             (true, &[a, b]) => Ok(Self([a, b])),
             _ => Err(UnknownToken {

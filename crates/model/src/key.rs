@@ -7,14 +7,29 @@
 //! | names | labels reversed, each followed by a zero byte: `www.example.com` is `com\0example\0www\0`, so a name and all under it share a prefix |
 //! | URLs | host, port, path and query as written, a zero byte, the scheme: with and without a scheme are neighbours |
 //! | all else | the canonical value's bytes |
+//!
+//! Every span is either one key or all keys with one prefix (a CIDR block is a prefix of bits), which
+//! is why any two are nested or apart. Canonical names and URLs hold no zero byte.
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::canonical::{default_port, ip_port_parts};
 use crate::{Claim, Kind};
 
 /// Key of an observable.
 ///
 /// `value` must be canonical for `kind`.
-pub fn of_observable(_kind: Kind, _value: &str) -> Vec<u8> {
-    unimplemented!()
+pub fn of_observable(kind: Kind, value: &str) -> Vec<u8> {
+    match kind {
+        Kind::Ipv4Addr | Kind::Ipv6Addr => address_bytes(value).map_or_else(Vec::new, |key| key.to_vec()),
+        Kind::DomainName => of_name(value),
+        Kind::Url => {
+            let (scheme, rest) = split_scheme(value);
+            of_url(rest, scheme.unwrap_or(""))
+        }
+        _ => value.as_bytes().to_vec(),
+    }
 }
 
 /// A half-open range of keys of one observable kind: `lo <= key < hi`.
@@ -28,10 +43,215 @@ pub struct Span {
     pub hi: Vec<u8>,
 }
 
+impl Span {
+    /// The one key.
+    fn one(kind: Kind, key: Vec<u8>) -> Self {
+        let mut hi = Vec::with_capacity(key.len() + 1);
+        hi.extend_from_slice(&key);
+        hi.push(0);
+        Self { kind, lo: key, hi }
+    }
+
+    /// All keys that begin with `prefix`; its last byte is below 0xff.
+    fn under(kind: Kind, prefix: Vec<u8>) -> Self {
+        let mut hi = prefix.clone();
+        if let Some(last) = hi.last_mut() {
+            *last = last.saturating_add(1);
+        }
+        Self { kind, lo: prefix, hi }
+    }
+
+    /// The addresses from `first` to `last`, both inside.
+    fn between(kind: Kind, first: u128, last: u128) -> Self {
+        let hi = last.to_be_bytes().into_iter().chain([0]).collect();
+        Self { kind, lo: first.to_be_bytes().to_vec(), hi }
+    }
+
+    /// Whether a key of an observable of the span's kind lies inside.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.lo.as_slice() <= key && key < self.hi.as_slice()
+    }
+}
+
 /// The spans that an indicator covers; spans of one indicator never overlap, and spans of any two
 /// indicators of one kind are nested or apart, so a sweep needs only a stack.
 ///
 /// Empty for kinds that are searched for in text (`substring`, `regex`) and for `stix-pattern`.
-pub fn of_claim(_claim: &Claim) -> Vec<Span> {
-    unimplemented!()
+///
+/// Two kinds need a second look from the caller, since the index can't say all:
+/// - an `ip-port` has the span of its address; the port must be that of the same endpoint in the
+///   same record ([`ip_port_parts`]);
+/// - a URL `prefix` has spans that hold every scheme; [`url_scheme_agrees`] must hold too.
+pub fn of_claim(claim: &Claim) -> Vec<Span> {
+    let value = claim.value.as_str();
+    match claim.kind {
+        Kind::Ipv4Net | Kind::Ipv6Net => {
+            network(value).map(|(first, last)| blocks(first, last)).unwrap_or_default()
+        }
+        Kind::IpRange => range(value).map(|(first, last)| blocks(first, last)).unwrap_or_default(),
+        Kind::IpPort => {
+            ip_port_parts(value).and_then(|(address, _)| one_address(address)).into_iter().collect()
+        }
+        Kind::Ipv4Addr | Kind::Ipv6Addr => one_address(value).into_iter().collect(),
+        Kind::DomainName if claim.exact_only => vec![Span::one(Kind::DomainName, of_name(value))],
+        Kind::DomainName => vec![Span::under(Kind::DomainName, of_name(value))],
+        Kind::Url => of_url_claim(value, claim.prefix),
+        Kind::Substring | Kind::Regex | Kind::StixPattern => Vec::new(),
+        kind => vec![Span::one(kind, value.as_bytes().to_vec())],
+    }
+}
+
+/// Key of an address given as canonical text; `None` where it is none.
+pub fn address_bytes(value: &str) -> Option<[u8; 16]> {
+    value.parse().ok().map(|address| number(address).to_be_bytes())
+}
+
+/// Whether a URL claim's scheme (and with it the port) allows an observed URL that lies in one of the
+/// claim's spans: equal schemes, or the log gave none; a claim without a scheme is one of http and
+/// https. Both values canonical. Holds for every observable in the spans of a claim without `prefix`.
+pub fn url_scheme_agrees(claim_value: &str, observable_value: &str) -> bool {
+    let (scheme, rest) = split_scheme(observable_value);
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    forms(claim_value).iter().any(|form| {
+        let claimed = form.rest.split(['/', '?']).next().unwrap_or(&form.rest);
+        form.scheme == scheme.unwrap_or("") && claimed == authority
+    })
+}
+
+/// A spelling of a URL claim that an observable may have.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Form<'a> {
+    /// Host, port, path and query.
+    rest: String,
+    /// Scheme; empty for an observable without one.
+    scheme: &'a str,
+}
+
+/// The spellings that mean what a URL claim means: its own, and the one of a log that gives host and
+/// path but no scheme. Without a scheme it is http or https, so a port written out may be the default
+/// that canonical URLs leave away: `example.com:80/a` meets `http://example.com/a`.
+fn forms(value: &str) -> BTreeSet<Form<'_>> {
+    let (scheme, rest) = split_scheme(value);
+    let mut forms = BTreeSet::from([Form { rest: rest.to_owned(), scheme: "" }]);
+    if let Some(scheme) = scheme {
+        forms.insert(Form { rest: rest.to_owned(), scheme });
+        return forms;
+    }
+    let (authority, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
+    for scheme in ["http", "https"] {
+        let host = default_port(scheme).and_then(|port| authority.strip_suffix(&format!(":{port}")));
+        forms.insert(Form { rest: format!("{}{path}", host.unwrap_or(authority)), scheme });
+    }
+    forms
+}
+
+fn of_url_claim(value: &str, prefix: bool) -> Vec<Span> {
+    let forms = forms(value);
+    if !prefix {
+        return forms.iter().map(|form| Span::one(Kind::Url, of_url(&form.rest, form.scheme))).collect();
+    }
+    let rests: BTreeSet<&str> = forms.iter().map(|form| form.rest.as_str()).collect();
+    rests.into_iter().flat_map(under_url).collect()
+}
+
+/// All URLs that go on from `rest` at a boundary: its end, `/`, `?`; inside a query, its end or `&`.
+fn under_url(rest: &str) -> Vec<Span> {
+    let followed_by = |boundary: u8| {
+        let mut prefix = rest.as_bytes().to_vec();
+        prefix.push(boundary);
+        Span::under(Kind::Url, prefix)
+    };
+    match (rest.as_bytes().last(), rest.contains('?')) {
+        (Some(b'/' | b'?' | b'&'), _) => vec![Span::under(Kind::Url, rest.as_bytes().to_vec())],
+        (_, true) => [0, b'&'].map(followed_by).into(),
+        (_, false) => [0, b'/', b'?'].map(followed_by).into(),
+    }
+}
+
+fn split_scheme(value: &str) -> (Option<&str>, &str) {
+    match value.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains(['/', ':', '?']) => (Some(scheme), rest),
+        _ => (None, value),
+    }
+}
+
+fn of_url(rest: &str, scheme: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(rest.len() + 1 + scheme.len());
+    key.extend_from_slice(rest.as_bytes());
+    key.push(0);
+    key.extend_from_slice(scheme.as_bytes());
+    key
+}
+
+fn of_name(name: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(name.len() + 1);
+    for label in name.rsplit('.') {
+        key.extend_from_slice(label.as_bytes());
+        key.push(0);
+    }
+    key
+}
+
+fn one_address(value: &str) -> Option<Span> {
+    let address: IpAddr = value.parse().ok()?;
+    let kind = if address.is_ipv4() { Kind::Ipv4Addr } else { Kind::Ipv6Addr };
+    Some(Span::one(kind, number(address).to_be_bytes().to_vec()))
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(four) => four.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(six) => six.to_bits(),
+    }
+}
+
+/// First and last address of canonical network text.
+fn network(value: &str) -> Option<(IpAddr, IpAddr)> {
+    let (first, length) = value.split_once('/')?;
+    let (first, length): (IpAddr, u32) = (first.parse().ok()?, length.parse().ok()?);
+    let host = if first.is_ipv4() { 32_u32 } else { 128 }.checked_sub(length)?;
+    Some((first, of_number(number(first) | low(host), first)))
+}
+
+/// First and last address of canonical range text.
+fn range(value: &str) -> Option<(IpAddr, IpAddr)> {
+    let (first, last) = value.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
+/// The fewest CIDR blocks from `first` to `last`, as spans; none where they are of two families.
+fn blocks(first: IpAddr, last: IpAddr) -> Vec<Span> {
+    let kind = if first.is_ipv4() { Kind::Ipv4Addr } else { Kind::Ipv6Addr };
+    let (mut at, end) = (number(first), number(last));
+    let mut spans = Vec::new();
+    if first.is_ipv4() != last.is_ipv4() {
+        return spans;
+    }
+    while at <= end {
+        let mut host = at.trailing_zeros();
+        while low(host) > end - at {
+            host -= 1;
+        }
+        let block_last = at | low(host);
+        spans.push(Span::between(kind, at, block_last));
+        match block_last.checked_add(1) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    spans
+}
+
+/// The address of a key, of the family of `like`.
+fn of_number(bits: u128, like: IpAddr) -> IpAddr {
+    let six = Ipv6Addr::from_bits(bits);
+    match (like, six.to_ipv4_mapped()) {
+        (IpAddr::V4(_), Some(four)) => IpAddr::V4(four),
+        _ => IpAddr::V6(six),
+    }
+}
+
+/// A number with that many low bits set.
+fn low(bits: u32) -> u128 {
+    1_u128.checked_shl(bits).map_or(u128::MAX, |bit| bit - 1)
 }

@@ -91,9 +91,6 @@ impl Kind {
     /// Whether a meeting says what class a thing belongs to rather than which thing it is:
     /// many unrelated programs share an import hash, a TLS fingerprint or a user agent.
     pub const fn is_class_characteristic(self) -> bool {
-        matches!(
-            self,
-            Self::FileImphash | Self::Ja3 | Self::Ja3s | Self::Ja4 | Self::UserAgent
-        )
+        matches!(self, Self::FileImphash | Self::Ja3 | Self::Ja3s | Self::Ja4 | Self::UserAgent)
     }
 }

@@ -68,9 +68,6 @@ pub struct Reject {
 impl Reject {
     /// Makes a reject.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-        }
+        Self { reason, message: message.into() }
     }
 }

@@ -1,0 +1,128 @@
+//! Domain names: UTS 46 (non-transitional, revision 33) to A-labels, lower case.
+//!
+//! Samples: `WWW.Example.COM.` → `www.example.com`, `faß.example` → `xn--fa-hia.example`,
+//! `_sip._tcp.example.com`, `r3---sn-x.example.com`.
+//!
+//! Of ASCII, letters, digits, hyphen and underscore stand in a label, in any order (CheckHyphens=false;
+//! real names have `r3---sn-x`, and DNS carries `_dmarc`). Labels have 1 to 63 bytes, names at most 253
+//! (RFC 1035 §2.3.4), after one trailing dot is cut. A name whose last label is a number (`1.2.3`,
+//! `999.1.1.1`, `a.0x7f`) is none: the URL standard reads it as an address.
+//!
+//! An observed name in ASCII whose `xn--` label UTS 46 refuses stays as it was seen, in lower case: DNS
+//! carried it, and the names above it are meaningful. As an indicator it is refused.
+
+use std::borrow::Cow;
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
+use super::{Canonical, Flaw};
+use crate::{Kind, Reason};
+
+/// All of ASCII but letters, digits, hyphen, dot and underscore.
+const DENIED: AsciiDenyList = AsciiDenyList::new(true, "!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~");
+
+const NO_NAME: Flaw = Flaw::malformed("is no domain name");
+const BAD_LENGTH: Flaw =
+    Flaw::malformed("has a label that is empty or above 63 bytes, or is above 253 bytes");
+const NUMERIC: Flaw = Flaw::malformed("ends in a number, as no name does");
+const BAD_IDN: Flaw = Flaw::malformed("is no valid internationalised name (UTS 46)");
+const ONE_LABEL: Flaw = Flaw::new(Reason::PublicSuffix, "is a single label");
+const SUFFIX: Flaw = Flaw::new(Reason::PublicSuffix, "is a public suffix, under which anybody registers");
+
+/// Canonical name of an indicator: not a single label, not a suffix of a registry.
+pub(super) fn claimed(text: &str) -> Result<Canonical, Flaw> {
+    let value = strict(text)?;
+    if !value.contains('.') {
+        return Err(ONE_LABEL);
+    }
+    let suffix = psl::suffix(value.as_bytes()).filter(|suffix| suffix.as_bytes() == value.as_bytes());
+    let exact_only = match suffix.and_then(|suffix| suffix.typ()) {
+        Some(psl::Type::Icann) => return Err(SUFFIX),
+        Some(psl::Type::Private) => true,
+        None => false,
+    };
+    Ok(Canonical { exact_only, ..Canonical::new(Kind::DomainName, value) })
+}
+
+/// Canonical name as it is seen in a log; also the host of a URL and the domain of a mail address.
+pub(super) fn observed(text: &str) -> Result<String, Flaw> {
+    match shape(text)? {
+        Shape::Plain => Ok(finish(text.into())?.into_owned()),
+        Shape::Upper => finish(text.to_ascii_lowercase().into()).map(Cow::into_owned),
+        Shape::Encoded => {
+            mapped(text).or_else(|_| Ok(finish(text.to_ascii_lowercase().into())?.into_owned()))
+        }
+        Shape::Unicode => mapped(text),
+    }
+}
+
+/// Canonical name, every A-label verified.
+fn strict(text: &str) -> Result<String, Flaw> {
+    match shape(text)? {
+        Shape::Encoded | Shape::Unicode => mapped(text),
+        Shape::Plain | Shape::Upper => observed(text),
+    }
+}
+
+/// How much work a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Shape {
+    /// Its own canonical form, but for a trailing dot.
+    Plain,
+    /// Lower-casing does.
+    Upper,
+    /// ASCII with an A-label.
+    Encoded,
+    /// Not ASCII.
+    Unicode,
+}
+
+fn shape(text: &str) -> Result<Shape, Flaw> {
+    let mut shape = Shape::Plain;
+    for byte in text.bytes() {
+        shape = match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => shape,
+            b'A'..=b'Z' => shape.max(Shape::Upper),
+            0x80.. => return Ok(Shape::Unicode),
+            _ => return Err(NO_NAME),
+        };
+    }
+    let encoded = text.as_bytes().windows(4).any(|window| window.eq_ignore_ascii_case(b"xn--"));
+    Ok(if encoded { Shape::Encoded } else { shape })
+}
+
+fn mapped(text: &str) -> Result<String, Flaw> {
+    // No name of 253 bytes is longer than this as text; UTS 46 costs time by the square of a label.
+    const LONGEST: usize = 2048;
+    if text.len() > LONGEST {
+        return Err(BAD_LENGTH);
+    }
+    let ascii = Uts46::new()
+        .to_ascii(text.as_bytes(), DENIED, Hyphens::Allow, DnsLength::Ignore)
+        .map_err(|_| BAD_IDN)?;
+    finish(ascii).map(Cow::into_owned)
+}
+
+/// Cuts one trailing dot and checks the lengths and the last label.
+fn finish(name: Cow<'_, str>) -> Result<Cow<'_, str>, Flaw> {
+    let name = match name {
+        Cow::Borrowed(text) => Cow::Borrowed(text.strip_suffix('.').unwrap_or(text)),
+        Cow::Owned(mut text) => {
+            if text.ends_with('.') {
+                text.pop();
+            }
+            Cow::Owned(text)
+        }
+    };
+    if name.len() > 253 || name.split('.').any(|label| label.is_empty() || label.len() > 63) {
+        return Err(BAD_LENGTH);
+    }
+    if name.rsplit('.').next().is_some_and(is_number) { Err(NUMERIC) } else { Ok(name) }
+}
+
+/// Whether the URL standard reads a last label as a number ("ends in a number checker").
+fn is_number(label: &str) -> bool {
+    let hex = label.strip_prefix("0x");
+    hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        || label.bytes().all(|byte| byte.is_ascii_digit())
+}
