@@ -1,10 +1,42 @@
 //! Feed formats: the table, the seam between a format and where its claims go, and detection.
+//!
+//! A format is one file in `feed/` with `FORMAT`, and one row in [`FEED_FORMATS`]. It reads a whole
+//! snapshot and hands every claim to a [`ClaimSink`], accepted or rejected, once.
 
 use std::collections::BTreeMap;
 
 use comity_model::{Claim, Kind, Reject};
 
 use crate::log::{OptionsError, Sample};
+
+mod csv;
+mod misp;
+mod pattern;
+mod plain;
+mod stix;
+mod value;
+mod zeek_intel;
+
+/// Every feed format, sorted by name.
+pub const FEED_FORMATS: &[FeedFormat] = &[csv::FORMAT, misp::FORMAT, plain::FORMAT, stix::FORMAT, zeek_intel::FORMAT];
+
+/// The format of that name.
+pub fn by_name(name: &str) -> Option<&'static FeedFormat> {
+    FEED_FORMATS.iter().find(|format| format.name == name)
+}
+
+/// The format that is surest that a stream is its own; of two as sure, the first by name. `None`
+/// where none is, such as for the manifest of a MISP feed directory.
+pub fn detect(sample: &Sample<'_>) -> Option<&'static FeedFormat> {
+    let mut best: Option<(u8, &'static FeedFormat)> = None;
+    for format in FEED_FORMATS {
+        let sure = (format.detect)(sample);
+        if sure > best.map_or(0, |(surest, _)| surest) {
+            best = Some((sure, format));
+        }
+    }
+    best.map(|(_, format)| format)
+}
 
 /// Where in a feed a claim stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,4 +92,18 @@ pub struct FeedFormat {
     pub detect: fn(&Sample<'_>) -> u8,
     /// Reads a whole feed, decompressed. Never fails for the feed's bytes: what it can't read is rejects.
     pub read: fn(&[u8], &FeedOptions, &mut dyn ClaimSink) -> Result<(), OptionsError>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_named_once() {
+        assert!(FEED_FORMATS.is_sorted_by(|a, b| a.name < b.name));
+        for format in FEED_FORMATS {
+            assert_eq!(by_name(format.name).map(|found| found.title), Some(format.title));
+        }
+        assert!(by_name("nothing").is_none());
+    }
 }

@@ -7,6 +7,59 @@ use comity_model::{Class, Reject};
 use thiserror::Error;
 
 use crate::framing::Framing;
+use crate::time::Zone;
+
+mod apache_combined;
+mod csv;
+mod detect;
+mod json;
+mod mapping;
+mod ndjson;
+mod put;
+mod suricata_eve;
+mod syslog;
+mod syslog_rfc3164;
+mod syslog_rfc5424;
+mod zeek;
+mod zeek_json;
+mod zeek_tsv;
+
+/// Every log format, sorted by name. A new one is a file beside these, a row here and a directory of
+/// samples under `tests/samples/logs/`.
+pub const LOG_FORMATS: &[LogFormat] = &[
+    apache_combined::FORMAT,
+    csv::FORMAT,
+    ndjson::FORMAT,
+    suricata_eve::FORMAT,
+    syslog_rfc3164::FORMAT,
+    syslog_rfc5424::FORMAT,
+    zeek_json::FORMAT,
+    zeek_tsv::FORMAT,
+];
+
+/// The format of that name.
+pub fn by_name(name: &str) -> Option<&'static LogFormat> {
+    LOG_FORMATS.iter().find(|format| format.name == name)
+}
+
+/// Formats that a stream may be of and how sure each is, the surest first; empty where none is.
+pub fn detect(sample: &Sample<'_>) -> Vec<(&'static LogFormat, u8)> {
+    let mut scores: Vec<_> = LOG_FORMATS.iter().map(|format| (format, (format.detect)(sample))).collect();
+    scores.retain(|&(_, score)| score > 0);
+    // stable: equal scores stay in the order of names
+    scores.sort_by_key(|&(_, score)| std::cmp::Reverse(score));
+    scores
+}
+
+/// The zone of times without one.
+fn zone(options: &LogOptions) -> Result<Zone, OptionsError> {
+    let Some(name) = options.zone.as_deref() else { return Ok(Zone::Utc) };
+    Zone::find(name).ok_or_else(|| {
+        let names = Zone::names();
+        let near = mapping::nearest(name, names.iter().map(String::as_str)).join(", ");
+        OptionsError { message: format!("zone {name:?} is not in the tz database; nearest: {near}") }
+    })
+}
 
 /// What a record turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,4 +149,39 @@ pub struct LogFormat {
     pub framing: fn(&Sample<'_>) -> Framing,
     /// Makes a reader.
     pub open: fn(&LogOptions) -> Result<Box<dyn LogReader>, OptionsError>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sink that keeps nothing.
+    pub(super) struct Nothing;
+
+    impl RecordSink for Nothing {
+        fn class(&mut self, _: Class) {}
+        fn time(&mut self, _: i64) {}
+        fn text(&mut self, _: Field, _: &str) {}
+        fn integer(&mut self, _: Field, _: i64) {}
+        fn observable(&mut self, _: Field, _: Kind, _: &str) {}
+    }
+
+    #[test]
+    fn the_table_is_sorted_by_name() {
+        assert!(LOG_FORMATS.is_sorted_by(|a, b| a.name < b.name));
+        assert!(
+            LOG_FORMATS
+                .iter()
+                .all(|format| by_name(format.name).is_some_and(|found| found.name == format.name))
+        );
+    }
+
+    #[test]
+    fn an_unknown_zone_names_its_nearest() {
+        let options = LogOptions { zone: Some("Europe/Berlim".to_owned()), ..LogOptions::default() };
+        let message = zone(&options).unwrap_err().message;
+        assert!(
+            message.starts_with("zone \"Europe/Berlim\" is not in the tz database; nearest: Europe/Berlin")
+        );
+    }
 }

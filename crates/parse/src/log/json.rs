@@ -1,0 +1,232 @@
+//! Walks JSON without building trees: the members of an object and the elements of an array, their
+//! values as they stand in the text (RFC 8259).
+//!
+//! `serde_json` checks the syntax and finds the values' ends; nothing is allocated but for keys that
+//! have escapes. A text that does not parse is rejected with the column.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use comity_model::{Reason, Reject};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Hands the members of the object `text` to `each`: key, and value as it stands there.
+pub(crate) fn members<'a>(text: &'a str, each: impl FnMut(&str, &'a str)) -> Result<(), Reject> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    json.deserialize_map(Members(each)).and_then(|()| json.end()).map_err(|error| bad_json(&error))
+}
+
+/// Hands the elements of the array `text` to `each`.
+pub(crate) fn elements<'a>(text: &'a str, each: impl FnMut(&'a str)) -> Result<(), Reject> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    json.deserialize_seq(Elements(each)).and_then(|()| json.end()).map_err(|error| bad_json(&error))
+}
+
+/// Hands the scalars of a value to `each`: itself, or the elements of an array; nulls and objects
+/// give nothing. `value` must be whole JSON.
+pub(crate) fn scalars(value: &str, scratch: &mut String, each: &mut dyn FnMut(&str)) {
+    if value.starts_with('[') {
+        // whole JSON: cannot fail
+        let _ = elements(value, |element| {
+            if let Some(text) = scalar(element, scratch) {
+                each(text);
+            }
+        });
+    } else if let Some(text) = scalar(value, scratch) {
+        each(text);
+    }
+}
+
+/// Text of a string, number or literal; `None` for null, objects and arrays.
+pub(crate) fn scalar<'a>(value: &'a str, scratch: &'a mut String) -> Option<&'a str> {
+    match value.as_bytes().first()? {
+        b'"' => {
+            let inner = value.strip_prefix('"')?.strip_suffix('"')?;
+            Some(if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+                inner
+            } else {
+                unescape(inner, scratch);
+                scratch.as_str()
+            })
+        }
+        b'{' | b'[' | b'n' => None,
+        _ => Some(value),
+    }
+}
+
+/// Undoes the escapes of a string; a lone surrogate becomes U+FFFD.
+fn unescape(inner: &str, text: &mut String) {
+    text.clear();
+    let mut rest = inner;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        text.push_str(plain);
+        let mut after = escaped.chars();
+        match after.next() {
+            Some('n') => text.push('\n'),
+            Some('t') => text.push('\t'),
+            Some('r') => text.push('\r'),
+            Some('b') => text.push('\u{8}'),
+            Some('f') => text.push('\u{c}'),
+            Some('u') => {
+                rest = unescape_unit(after.as_str(), text);
+                continue;
+            }
+            Some(other) => text.push(other),
+            None => {}
+        }
+        rest = after.as_str();
+    }
+    text.push_str(rest);
+}
+
+/// Undoes the `XXXX` of `\uXXXX`, and of the second half of a pair; gives what follows.
+fn unescape_unit<'a>(rest: &'a str, text: &mut String) -> &'a str {
+    let Some((high, after_high)) = unit(rest) else { return rest };
+    let low = after_high.strip_prefix("\\u").and_then(unit);
+    match low {
+        Some((low, after_low)) if (0xD800..0xDC00).contains(&high) && (0xDC00..0xE000).contains(&low) => {
+            let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+            text.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+            after_low
+        }
+        _ => {
+            text.push(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER));
+            after_high
+        }
+    }
+}
+
+fn unit(text: &str) -> Option<(u32, &str)> {
+    let (digits, rest) = text.split_at_checked(4)?;
+    Some((u32::from_str_radix(digits, 16).ok()?, rest))
+}
+
+fn bad_json(error: &serde_json::Error) -> Reject {
+    let message = error.to_string();
+    let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
+    let place = match (error.line(), error.column()) {
+        (0 | 1, column) => format!("at column {column}"),
+        (line, column) => format!("at line {line} of the record, column {column}"),
+    };
+    Reject::new(Reason::BadJson, format!("{what} {place}"))
+}
+
+struct Members<F>(F);
+
+impl<'de, F: FnMut(&str, &'de str)> Visitor<'de> for Members<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key_seed(Key)? {
+            let value: &'de RawValue = map.next_value()?;
+            self.0(&key, value.get());
+        }
+        Ok(())
+    }
+}
+
+struct Elements<F>(F);
+
+impl<'de, F: FnMut(&'de str)> Visitor<'de> for Elements<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(value) = list.next_element::<&'de RawValue>()? {
+            self.0(value.get());
+        }
+        Ok(())
+    }
+}
+
+/// A key, borrowed unless it has escapes.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Self::Value, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn list(text: &str) -> Result<Vec<(String, String)>, Reject> {
+        let mut found = Vec::new();
+        members(text, |key, value| found.push((key.to_owned(), value.to_owned())))?;
+        Ok(found)
+    }
+
+    #[test]
+    fn members_come_as_they_stand() {
+        let found = list(r#" {"a" : 1.50, "b\u0041":"x\"", "c":{"d":[1]} } "#).unwrap();
+        let expected = [("a", "1.50"), ("bA", r#""x\"""#), ("c", r#"{"d":[1]}"#)];
+        assert_eq!(found, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn a_reject_names_the_column() {
+        let message = |text| list(text).unwrap_err().message;
+        assert_eq!(message(r#"{"a":1,}"#), "trailing comma at column 8");
+        assert_eq!(message(""), "EOF while parsing a value at column 0");
+        assert_eq!(message("[1]"), "invalid type: sequence, expected an object at column 0");
+        assert_eq!(message("{\"a\":1}x"), "trailing characters at column 8");
+        assert_eq!(message("{\n\"a\"}"), "expected `:` at line 2 of the record, column 4");
+        assert_eq!(list(&"[".repeat(100_000)).unwrap_err().reason, Reason::BadJson);
+        assert_eq!(list(&format!("{{\"a\":{}", "[".repeat(100_000))).unwrap_err().reason, Reason::BadJson);
+    }
+
+    #[test]
+    fn lone_surrogates_are_replaced() {
+        let mut scratch = String::new();
+        assert_eq!(scalar(r#""a\ud83d\ude00\ud83dx\/\n""#, &mut scratch), Some("a😀\u{fffd}x/\n"));
+        assert_eq!(scalar("null", &mut scratch), None);
+        assert_eq!(scalar("-1e3", &mut scratch), Some("-1e3"));
+    }
+
+    proptest! {
+        #[test]
+        fn strings_are_serdes(text in any::<String>()) {
+            let mut scratch = String::new();
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(scalar(&json, &mut scratch), Some(text.as_str()));
+        }
+
+        #[test]
+        fn any_text_is_read_or_rejected(text in r#"[\[\]{}",:\\u0-9a-fntrul. -]{0,40}"#) {
+            let whole = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text);
+            if whole.is_ok() {
+                prop_assert!(list(&text).is_ok());
+            }
+        }
+    }
+}
