@@ -11,6 +11,7 @@ mod kind;
 mod reject;
 mod tokens;
 
+pub mod allow_list;
 pub mod canonical;
 pub mod key;
 
