@@ -12,6 +12,7 @@ mod reject;
 mod sink;
 mod tokens;
 
+pub mod allow_list;
 pub mod canonical;
 pub mod key;
 

@@ -14,7 +14,7 @@ mod misp;
 mod pattern;
 mod plain;
 mod stix;
-mod value;
+pub(crate) mod value;
 mod zeek_intel;
 
 /// Every feed format, sorted by name.

@@ -5,6 +5,7 @@
 //! a [`feed::ClaimSink`]. [`extract`] finds indicators in free text, [`refang`] undoes defanging
 //! (feeds only, never evidence).
 
+pub mod allow_list;
 pub mod extract;
 pub mod feed;
 pub mod framing;

@@ -26,8 +26,12 @@ use super::{ClaimSink, FeedFormat, FeedMapping, FeedOptions, Place};
 use crate::log::{OptionsError, Sample};
 
 /// The table's row.
-pub(super) const FORMAT: FeedFormat =
-    FeedFormat { name: "csv", title: "CSV with a header of well-known names, or a column mapping", detect, read };
+pub(super) const FORMAT: FeedFormat = FeedFormat {
+    name: "csv",
+    title: "CSV with a header of well-known names, or a column mapping",
+    detect,
+    read,
+};
 
 /// Longest row that may span lines, bytes; a quote that stays open longer was never meant as one.
 const LONGEST_ROW: usize = 64 * 1024;
@@ -86,7 +90,10 @@ fn rows(feed: &[u8]) -> impl Iterator<Item = (Place, &[u8])> {
             if !skipped {
                 let row = row.strip_suffix(b"\n").unwrap_or(row);
                 let row = row.strip_suffix(b"\r").unwrap_or(row);
-                return Some((Place { record: place_record, offset: wide(start), length: wide(row.len()) }, row));
+                return Some((
+                    Place { record: place_record, offset: wide(start), length: wide(row.len()) },
+                    row,
+                ));
             }
         }
     })
@@ -183,20 +190,27 @@ fn find_header(feed: &[u8]) -> Option<Header> {
     commented
 }
 
-/// A line as a header: at least two columns, one of which names values.
+/// A line as a header: known columns, one of which names values.
 fn header_of(line: &str, row_at: Option<u64>) -> Option<Header> {
     let header = |delimiter: u8| {
         let names: Vec<String> = fields(line, delimiter)?.iter().map(|name| key(name)).collect();
         let claims = names.iter().any(|name| matches!(role(name), Some(Role::Value | Role::Typed(_))));
         let known = names.iter().filter(|name| role(name).is_some()).count();
-        (claims && (names.len() >= 2 || row_at.is_some() && known == 1)).then_some(Header { names, delimiter, row_at })
+        // of a comment more is asked, since it may be prose
+        let enough = if row_at.is_some() { 1 } else { 2 };
+        (claims && known >= enough).then_some(Header { names, delimiter, row_at })
     };
     [b',', b';', b'\t', b'|'].into_iter().find_map(header)
 }
 
 /// A column's name without case and marks between words.
 fn key(name: &str) -> String {
-    name.trim().trim_matches('"').chars().filter(|c| !matches!(c, ' ' | '-' | '_')).collect::<String>().to_ascii_lowercase()
+    name.trim()
+        .trim_matches('"')
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '_'))
+        .collect::<String>()
+        .to_ascii_lowercase()
 }
 
 /// What a column holds.
@@ -232,7 +246,9 @@ fn role(key: &str) -> Option<Role> {
         "ja3md5" | "ja3" => Typed(What::One(Kind::Ja3)),
         "email" | "emailaddress" => Typed(What::One(Kind::EmailAddr)),
         "port" | "dstport" => Role::Port,
-        "validfrom" | "firstseen" | "firstseenutc" | "dateadded" | "listingdate" | "submissiontime" => Role::ValidFrom,
+        "validfrom" | "firstseen" | "firstseenutc" | "dateadded" | "listingdate" | "submissiontime" => {
+            Role::ValidFrom
+        }
         "validuntil" | "validto" | "expires" | "expiry" | "expiration" | "expirationdate" => Role::ValidUntil,
         "confidence" | "confidencelevel" => Role::Confidence,
         "tlp" => Role::Tlp,
@@ -341,14 +357,22 @@ impl Table {
     }
 
     /// Reads one row: a claim for each value that it states.
-    fn row(&self, cells: &[Cow<'_, str>], place: Place, text: &str, options: &FeedOptions, sink: &mut dyn ClaimSink) {
+    fn row(
+        &self,
+        cells: &[Cow<'_, str>],
+        place: Place,
+        text: &str,
+        options: &FeedOptions,
+        sink: &mut dyn ClaimSink,
+    ) {
         if let Some(width) = self.width.filter(|width| *width != cells.len()) {
             let why = format!("row has {} fields, the header names {width}", cells.len());
             return sink.reject(place, Reject::new(Reason::WrongFieldCount, why), text);
         }
         let mut stated = 0u32;
         for &(column, what) in &self.values {
-            let Some(cell) = cells.get(column).filter(|cell| !matches!(cell.as_ref(), "" | "n/a" | "None")) else {
+            let Some(cell) = cells.get(column).filter(|cell| !matches!(cell.as_ref(), "" | "n/a" | "None"))
+            else {
                 continue;
             };
             stated += 1;
@@ -362,15 +386,27 @@ impl Table {
         }
     }
 
-    fn claim(&self, cells: &[Cow<'_, str>], cell: &str, what: What, options: &FeedOptions) -> Result<Claim, Reject> {
-        let at = |column: Option<usize>| column.and_then(|column| cells.get(column)).map_or("", |cell| cell.trim());
+    fn claim(
+        &self,
+        cells: &[Cow<'_, str>],
+        cell: &str,
+        what: What,
+        options: &FeedOptions,
+    ) -> Result<Claim, Reject> {
+        let at = |column: Option<usize>| {
+            column.and_then(|column| cells.get(column)).map_or("", |cell| cell.trim())
+        };
         if matches!(at(self.to_ids), "0" | "false" | "False") {
-            return Err(Reject::new(Reason::NotForDetection, format!("{cell:?} is marked as not for detection")));
+            return Err(Reject::new(
+                Reason::NotForDetection,
+                format!("{cell:?} is marked as not for detection"),
+            ));
         }
         let what = match at(self.kind) {
             "" => what,
-            name => named_type(name)
-                .ok_or_else(|| Reject::new(Reason::UnsupportedType, format!("type {name:?} is not matched on")))?,
+            name => named_type(name).ok_or_else(|| {
+                Reject::new(Reason::UnsupportedType, format!("type {name:?} is not matched on"))
+            })?,
         };
         let mut claim = match at(self.port) {
             "" | "0" => claim(cell, what, options)?,

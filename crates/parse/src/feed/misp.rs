@@ -69,7 +69,10 @@ fn not_a_feed(what: &str) -> OptionsError {
 fn is_hash_list(feed: &[u8]) -> bool {
     let line = feed.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
     let is_hex = |part: &[u8]| part.iter().all(u8::is_ascii_hexdigit);
-    line.len() == 69 && line.get(..32).is_some_and(is_hex) && line.get(32) == Some(&b',') && line.get(41) == Some(&b'-')
+    line.len() == 69
+        && line.get(..32).is_some_and(is_hex)
+        && line.get(32) == Some(&b',')
+        && line.get(41) == Some(&b'-')
 }
 
 /// Whether a JSON text is an index of events by UUID.
@@ -83,7 +86,9 @@ fn is_manifest(value: &Value) -> bool {
 fn holds_events(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.is_empty() || items.iter().any(holds_events),
-        Value::Object(object) => ["Event", "response", "Attribute"].iter().any(|key| object.contains_key(*key)),
+        Value::Object(object) => {
+            ["Event", "response", "Attribute"].iter().any(|key| object.contains_key(*key))
+        }
         _ => false,
     }
 }
@@ -158,7 +163,13 @@ impl Reader<'_> {
         for (what, part, exact_only) in stated {
             let claim = claim(&part, what, self.options).and_then(|claim| {
                 let exact_only = claim.exact_only || exact_only && !self.options.widen_names;
-                Ok(Claim { original: value.to_owned(), valid_from: valid_from.clone()?, tlp, exact_only, ..claim })
+                Ok(Claim {
+                    original: value.to_owned(),
+                    valid_from: valid_from.clone()?,
+                    tlp,
+                    exact_only,
+                    ..claim
+                })
             });
             match claim {
                 Ok(claim) => self.sink.accept(place, claim),
@@ -168,21 +179,30 @@ impl Reader<'_> {
     }
 
     /// What an attribute states: values, what each is, and whether it is met exactly.
-    fn stated(&self, attribute: &Value, value: &str, deleted: bool) -> Result<Vec<(What, String, bool)>, Reject> {
+    fn stated(
+        &self,
+        attribute: &Value,
+        value: &str,
+        deleted: bool,
+    ) -> Result<Vec<(What, String, bool)>, Reject> {
         let refuse = |reason: Reason, why: String| Err(Reject::new(reason, why));
         let kind = text(attribute, "type");
         if deleted || is_set(attribute.get("deleted")) {
             return refuse(Reason::Revoked, format!("attribute {value:?} was deleted"));
         }
         if attribute.get("to_ids").is_some_and(|flag| !is_set(Some(flag))) {
-            return refuse(Reason::NotForDetection, format!("{kind} {value:?} is marked as not for detection"));
+            return refuse(
+                Reason::NotForDetection,
+                format!("{kind} {value:?} is marked as not for detection"),
+            );
         }
         if value.is_empty() {
             return refuse(Reason::NotAnIndicator, format!("attribute of type {kind:?} has no value"));
         }
         let Some((first_kind, second_kind)) = kind.split_once('|') else {
-            let what = attribute_type(kind)
-                .ok_or_else(|| Reject::new(Reason::UnsupportedType, format!("type {kind:?} is not matched on")))?;
+            let what = attribute_type(kind).ok_or_else(|| {
+                Reject::new(Reason::UnsupportedType, format!("type {kind:?} is not matched on"))
+            })?;
             return Ok(vec![(what, value.to_owned(), kind == "hostname")]);
         };
         let Some((first, second)) = value.split_once('|') else {
@@ -194,7 +214,9 @@ impl Reader<'_> {
                 (What::One(Kind::DomainName), first.to_owned(), false),
                 (What::Address, second.to_owned(), false),
             ]),
-            ("ip-dst" | "ip-src", "port") if first.contains(':') => one(What::IpPort, &format!("[{first}]:{second}")),
+            ("ip-dst" | "ip-src", "port") if first.contains(':') => {
+                one(What::IpPort, &format!("[{first}]:{second}"))
+            }
             ("ip-dst" | "ip-src", "port") => one(What::IpPort, &format!("{first}:{second}")),
             ("malware-sample", _) => one(What::One(Kind::FileMd5), second),
             ("filename", hash) if attribute_type(hash).is_some_and(is_digest) => {

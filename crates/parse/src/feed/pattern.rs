@@ -185,7 +185,8 @@ fn skip_blanks(text: &str) -> Result<&str, String> {
 /// Digits, and a fraction.
 fn number(text: &str) -> (&str, &str) {
     let (whole, after) = split_while(text, |c| c.is_ascii_digit());
-    let fraction = after.strip_prefix('.').map_or(0, |part| split_while(part, |c| c.is_ascii_digit()).0.len());
+    let fraction =
+        after.strip_prefix('.').map_or(0, |part| split_while(part, |c| c.is_ascii_digit()).0.len());
     let length = whole.len() + if fraction > 0 { 1 + fraction } else { 0 };
     text.split_at_checked(length).unwrap_or((text, ""))
 }
@@ -216,7 +217,9 @@ fn typed_literal(first: char, rest: &str) -> Option<Typed<'_>> {
     Some(quoted(after).and_then(|(text, after)| {
         let literal = match first {
             't' if is_time(&text) => Literal::Time(text),
-            'h' if text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => Literal::Hex(text),
+            'h' if text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                Literal::Hex(text)
+            }
             'b' if STANDARD.decode(&text).is_ok() => Literal::Binary(text),
             't' => return Err(format!("time {text:?} is none, or has no \"Z\"")),
             'h' => return Err(format!("hex {text:?} is none")),
@@ -411,10 +414,12 @@ impl Parser {
         let operator = self.operator()?;
         let literals = match operator {
             Operator::In => self.set()?,
-            Operator::Like | Operator::Matches | Operator::IsSubset | Operator::IsSuperset => match self.literal()? {
-                text @ Literal::Text(_) => vec![text],
-                _ => return Err("operator needs a text".to_owned()),
-            },
+            Operator::Like | Operator::Matches | Operator::IsSubset | Operator::IsSuperset => {
+                match self.literal()? {
+                    text @ Literal::Text(_) => vec![text],
+                    _ => return Err("operator needs a text".to_owned()),
+                }
+            }
             Operator::Order => match self.literal()? {
                 Literal::Bool(_) => return Err("operator needs what has an order".to_owned()),
                 literal => vec![literal],

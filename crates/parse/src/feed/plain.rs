@@ -24,6 +24,9 @@ pub(super) const FORMAT: FeedFormat =
 
 /// Lists say little about themselves: a share of lines that are values.
 fn detect(sample: &Sample<'_>) -> u8 {
+    if matches!(sample.head.trim_ascii_start().first(), None | Some(b'{' | b'[' | b'<')) {
+        return 0; // JSON or XML
+    }
     let options = FeedOptions::default();
     let mut count = Count::default();
     let whole = sample.head.len().min(8192);
@@ -32,7 +35,11 @@ fn detect(sample: &Sample<'_>) -> u8 {
     if read(head.get(..cut).unwrap_or_default(), &options, &mut count).is_err() || count.accepted == 0 {
         return 0;
     }
-    if count.rejected > count.accepted { 5 } else { 40 }
+    match count.rejected {
+        rejected if rejected <= count.accepted => 40,
+        rejected if rejected / 4 <= count.accepted => 5,
+        _ => 0,
+    }
 }
 
 #[derive(Default)]
@@ -55,7 +62,11 @@ fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<
     let mut list = List::default();
     for (place, line) in lines(feed) {
         let Ok(text) = std::str::from_utf8(line) else {
-            sink.reject(place, Reject::new(Reason::Malformed, "line is not UTF-8"), &String::from_utf8_lossy(line));
+            sink.reject(
+                place,
+                Reject::new(Reason::Malformed, "line is not UTF-8"),
+                &String::from_utf8_lossy(line),
+            );
             continue;
         };
         let Some(text) = content(text) else { continue };
@@ -93,7 +104,8 @@ impl List {
             if are_names {
                 sink.accept(place, claim);
             } else {
-                let why = format!("{:?} may be a name or a file; declare the kind of the list", claim.original);
+                let why =
+                    format!("{:?} may be a name or a file; declare the kind of the list", claim.original);
                 sink.reject(place, Reject::new(Reason::Ambiguous, why), &claim.original);
             }
         }
@@ -101,7 +113,10 @@ impl List {
 }
 
 fn is_host(kind: Kind) -> bool {
-    matches!(kind, Kind::DomainName | Kind::Ipv4Addr | Kind::Ipv6Addr | Kind::IpPort | Kind::Ipv4Net | Kind::Url)
+    matches!(
+        kind,
+        Kind::DomainName | Kind::Ipv4Addr | Kind::Ipv6Addr | Kind::IpPort | Kind::Ipv4Net | Kind::Url
+    )
 }
 
 /// The lines of a feed with their places, line ends and a leading byte order mark cut.
@@ -135,7 +150,8 @@ fn content(line: &str) -> Option<&str> {
 /// Reads what a line says: a value, and what may stand beside it.
 fn entry(text: &str, options: &FeedOptions) -> Result<Claim, Reject> {
     let what = options.kind.map_or(What::Unsaid, What::One);
-    let text = text.split_once(" #").or_else(|| text.split_once("\t#")).map_or(text, |(value, _)| value).trim_end();
+    let text =
+        text.split_once(" #").or_else(|| text.split_once("\t#")).map_or(text, |(value, _)| value).trim_end();
     if let Some(name) = hosts_name(text) {
         let mut claim = claim(name, What::One(Kind::DomainName), options)?;
         claim.exact_only = true;

@@ -142,14 +142,23 @@ impl Stated {
         if object.get("revoked").and_then(Value::as_bool) == Some(true) {
             return Err(Reject::new(Reason::Revoked, "indicator was revoked"));
         }
-        if let language @ ("yara" | "snort" | "suricata" | "sigma" | "pcre" | "spl") = text(object, "pattern_type") {
-            return Err(Reject::new(Reason::UnsupportedType, format!("pattern language {language:?} is not read")));
+        if let language @ ("yara" | "snort" | "suricata" | "sigma" | "pcre" | "spl") =
+            text(object, "pattern_type")
+        {
+            return Err(Reject::new(
+                Reason::UnsupportedType,
+                format!("pattern language {language:?} is not read"),
+            ));
         }
         let confidence = match object.get("confidence") {
             None | Some(Value::Null) => None,
             Some(value) => {
-                let number = value.as_u64().and_then(|number| u8::try_from(number).ok()).filter(|number| *number <= 100);
-                let bad = || Reject::new(Reason::BadValue, format!("confidence {value} is not from 0 to 100"));
+                let number = value
+                    .as_u64()
+                    .and_then(|number| u8::try_from(number).ok())
+                    .filter(|number| *number <= 100);
+                let bad =
+                    || Reject::new(Reason::BadValue, format!("confidence {value} is not from 0 to 100"));
                 Some(number.ok_or_else(bad)?)
             }
         };
@@ -218,10 +227,12 @@ impl Indicator<'_> {
             Observation::FollowedBy(_) => self.reject(needs("FOLLOWEDBY")),
             Observation::Qualified(_, Qualifier::Within) => self.reject(needs("WITHIN")),
             Observation::Qualified(_, Qualifier::Repeats) => self.reject(needs("REPEATS")),
-            Observation::Qualified(inner, Qualifier::StartStop(start, stop)) => match stated.within(start, stop) {
-                Ok(narrowed) => self.observation(inner, narrowed),
-                Err(reject) => self.reject(reject),
-            },
+            Observation::Qualified(inner, Qualifier::StartStop(start, stop)) => {
+                match stated.within(start, stop) {
+                    Ok(narrowed) => self.observation(inner, narrowed),
+                    Err(reject) => self.reject(reject),
+                }
+            }
         }
     }
 
@@ -317,7 +328,10 @@ fn alternatives(comparison: &Comparison) -> Result<Vec<Vec<Term<'_>>>, Reject> {
 /// Whether a comparison only says of what type a referenced object is.
 fn is_type_test(term: &Term<'_>) -> bool {
     let test = term.test;
-    test.operator == Operator::Equal && !test.negated && test.path.len() > 1 && test.path.last().is_some_and(|step| step == "type")
+    test.operator == Operator::Equal
+        && !test.negated
+        && test.path.len() > 1
+        && test.path.last().is_some_and(|step| step == "type")
 }
 
 fn steps(test: &Test) -> Vec<&str> {
@@ -335,7 +349,8 @@ fn side(test: &Test) -> Option<Field> {
 
 /// `address:port` of two equalities on the same side of a connection.
 fn ip_port(address: &Term<'_>, port: &Term<'_>) -> Option<String> {
-    let equal = |term: &Term<'_>| matches!(term.test.operator, Operator::Equal | Operator::In) && !term.test.negated;
+    let equal =
+        |term: &Term<'_>| matches!(term.test.operator, Operator::Equal | Operator::In) && !term.test.negated;
     let port_step = match side(address.test)? {
         Field::SrcIp => "src_port",
         _ => "dst_port",
@@ -345,9 +360,12 @@ fn ip_port(address: &Term<'_>, port: &Term<'_>) -> Option<String> {
         && steps(address.test).get(1..) == Some(&["value"])
         && port.test.object == "network-traffic"
         && steps(port.test) == [port_step];
-    let (Literal::Text(address), Literal::Number(port)) = (address.literal?, port.literal?) else { return None };
+    let (Literal::Text(address), Literal::Number(port)) = (address.literal?, port.literal?) else {
+        return None;
+    };
     let address = address.strip_suffix("/32").or_else(|| address.strip_suffix("/128")).unwrap_or(address);
-    let text = if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") };
+    let text =
+        if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") };
     (is_pair && address.parse::<std::net::IpAddr>().is_ok()).then_some(text)
 }
 
@@ -394,7 +412,8 @@ fn pattern_claim(what: What, regex: &str, original: &str) -> Option<Result<Claim
         What::One(kind) => observe == Observe::One(kind),
         _ => false,
     };
-    let fields: Vec<Field> = FIELDS.iter().filter(|info| carries(info.observe)).map(|info| info.field).collect();
+    let fields: Vec<Field> =
+        FIELDS.iter().filter(|info| carries(info.observe)).map(|info| info.field).collect();
     if fields.is_empty() {
         return None;
     }
@@ -441,9 +460,8 @@ fn property(test: &Test) -> Option<What> {
         ("file", ["extensions", "windows-pebinary-ext", "imphash"]) => one(Kind::FileImphash),
         ("file", ["name"]) | ("process", ["name"]) => one(Kind::FileName),
         ("process", ["image_ref" | "binary_ref", "name"]) => one(Kind::FileName),
-        ("file" | "artifact", ["hashes", name]) | ("process", ["image_ref" | "binary_ref", "hashes", name]) => {
-            digest(name)
-        }
+        ("file" | "artifact", ["hashes", name])
+        | ("process", ["image_ref" | "binary_ref", "hashes", name]) => digest(name),
         ("windows-registry-key" | "win-registry-key", ["key"]) => one(Kind::RegistryKey),
         ("mutex", ["name"]) => one(Kind::Mutex),
         ("autonomous-system", ["number"]) => one(Kind::Asn),

@@ -25,7 +25,7 @@ use crate::refang;
 
 /// What a feed says that a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// Nothing: the shape tells.
     Unsaid,
     /// A value of one kind.
@@ -103,11 +103,17 @@ fn shape(text: &str) -> Result<(Kind, Cow<'_, str>, bool), Reject> {
     if is_cve(text) {
         return is(Kind::Cve);
     }
+    if text.starts_with('/') {
+        return Err(refuse(Reason::UnsupportedType, text, "is a path without a host"));
+    }
     if text.bytes().any(|byte| matches!(byte, b'[' | b'{' | b'(' | b'\\' | b'^' | b'$' | b'|')) {
-        return Err(refuse(Reason::NoDeclaredField, text, "is a pattern, and nothing says where to search for it"));
+        return Err(refuse(
+            Reason::NoDeclaredField,
+            text,
+            "is a pattern, and nothing says where to search for it",
+        ));
     }
     match text.split_once('/') {
-        Some(("", _)) => return Err(refuse(Reason::UnsupportedType, text, "is a path without a host")),
         Some((host, _)) if is_host_with_port(host) => return is(Kind::Url),
         Some(_) => return Err(refuse(Reason::NotAnIndicator, text, "is neither a URL nor a network")),
         None => {}
@@ -117,7 +123,11 @@ fn shape(text: &str) -> Result<(Kind, Cow<'_, str>, bool), Reject> {
     }
     let name = text.strip_prefix("*.").or_else(|| text.strip_prefix('.')).unwrap_or(text);
     if name.contains('*') {
-        return Err(refuse(Reason::NoDeclaredField, text, "is a pattern, and nothing says where to search for it"));
+        return Err(refuse(
+            Reason::NoDeclaredField,
+            text,
+            "is a pattern, and nothing says where to search for it",
+        ));
     }
     if let Some((host, port)) = name.rsplit_once(':')
         && host.contains('.')
@@ -132,7 +142,11 @@ fn shape(text: &str) -> Result<(Kind, Cow<'_, str>, bool), Reject> {
         return Err(refuse(Reason::NotAnIndicator, text, "has the shape of no indicator"));
     }
     if is_file_name(name) {
-        return Err(refuse(Reason::Ambiguous, text, "looks like a file name, and nothing says that it is a name"));
+        return Err(refuse(
+            Reason::Ambiguous,
+            text,
+            "looks like a file name, and nothing says that it is a name",
+        ));
     }
     if refang::hides_scheme(name) {
         return Err(refuse(Reason::Ambiguous, text, "may be a URL or a name with underscores"));
@@ -210,35 +224,43 @@ fn is_asn(text: &str) -> bool {
 /// Whether the last label ends the names of files and is no top-level domain of any kind.
 fn is_file_name(name: &str) -> bool {
     const ENDINGS: [&str; 40] = [
-        "7z", "apk", "asp", "aspx", "bat", "bin", "cfg", "cmd", "conf", "cpl", "dat", "dll", "doc", "docm", "docx", "elf",
-        "exe", "hta", "htm", "html", "img", "iso", "jar", "jpg", "js", "json", "jsp", "lnk", "log", "msi", "pdf", "php",
-        "png", "ps1", "rar", "scr", "sys", "txt", "vbs", "xls",
+        "7z", "apk", "asp", "aspx", "bat", "bin", "cfg", "cmd", "conf", "cpl", "dat", "dll", "doc", "docm",
+        "docx", "elf", "exe", "hta", "htm", "html", "img", "iso", "jar", "jpg", "js", "json", "jsp", "lnk",
+        "log", "msi", "pdf", "php", "png", "ps1", "rar", "scr", "sys", "txt", "vbs", "xls",
     ];
-    name.rsplit_once('.').is_some_and(|(_, last)| ENDINGS.iter().any(|ending| last.eq_ignore_ascii_case(ending)))
+    name.rsplit_once('.')
+        .is_some_and(|(_, last)| ENDINGS.iter().any(|ending| last.eq_ignore_ascii_case(ending)))
 }
 
 /// Whether a claim made from a shape may as well be a file's name.
 pub(super) fn may_be_file(claim: &Claim) -> bool {
-    claim.kind == Kind::DomainName && is_file_like(&claim.value) && claim.value == claim.original.to_ascii_lowercase()
+    claim.kind == Kind::DomainName
+        && is_file_like(&claim.value)
+        && claim.value == claim.original.to_ascii_lowercase()
 }
 
 /// The type that a name stands for, in the words of MISP, STIX, ThreatFox, Zeek or comity.
 /// Case, blanks, dashes and underscores do not count. `None`: a type that comity does not match on.
-pub(super) fn named_type(name: &str) -> Option<What> {
+pub(crate) fn named_type(name: &str) -> Option<What> {
     if let Ok(kind) = name.parse::<Kind>() {
         return Some(What::One(kind));
     }
     let stem = name.trim().strip_prefix("Intel::").unwrap_or(name);
-    let key: String =
-        stem.chars().filter(|c| !matches!(c, ' ' | '-' | '_' | '.')).map(|c| c.to_ascii_lowercase()).collect();
+    let key: String = stem
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '_' | '.'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
     Some(match key.as_str() {
         "" => What::Unsaid,
-        "ip" | "addr" | "address" | "ipaddr" | "ipaddress" | "ipv4" | "ipv4addr" | "ipv4address" | "ipv6" | "ipv6addr"
-        | "ipv6address" | "ipv4addr:value" | "ipv6addr:value" | "ipsrc" | "ipdst" | "subnet" | "cidr" | "network"
-        | "netblock" | "ipv4cidr" | "ipv6cidr" => What::Address,
+        "ip" | "addr" | "address" | "ipaddr" | "ipaddress" | "ipv4" | "ipv4addr" | "ipv4address" | "ipv6"
+        | "ipv6addr" | "ipv6address" | "ipv4addr:value" | "ipv6addr:value" | "ipsrc" | "ipdst" | "subnet"
+        | "cidr" | "network" | "netblock" | "ipv4cidr" | "ipv6cidr" => What::Address,
         "ip:port" | "ipport" | "ipdst|port" | "ipsrc|port" => What::IpPort,
         "host" => What::Host,
-        "domain" | "fqdn" | "hostname" | "dns" | "domainname:value" | "domainname" => What::One(Kind::DomainName),
+        "domain" | "fqdn" | "hostname" | "dns" | "domainname:value" | "domainname" => {
+            What::One(Kind::DomainName)
+        }
         "url" | "uri" | "link" | "url:value" => What::One(Kind::Url),
         "email" | "emailaddr" | "emailaddress" | "emailsrc" | "emaildst" | "emailreplyto" | "mail"
         | "emailaddr:value" => What::One(Kind::EmailAddr),
@@ -281,7 +303,10 @@ fn read_instant(text: &str) -> Option<i64> {
         return Some(at.as_microsecond());
     }
     let bare = text.strip_suffix("UTC").or_else(|| text.strip_suffix('Z')).map_or(text, str::trim_end);
-    let civil = bare.parse::<civil::DateTime>().ok().or_else(|| Some(bare.parse::<civil::Date>().ok()?.at(0, 0, 0, 0)));
+    let civil = bare
+        .parse::<civil::DateTime>()
+        .ok()
+        .or_else(|| Some(bare.parse::<civil::Date>().ok()?.at(0, 0, 0, 0)));
     if let Some(civil) = civil.filter(|_| bare.contains('-')) {
         return Some(jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?.as_microsecond());
     }

@@ -47,9 +47,9 @@ impl Columns {
             let why = format!("row has {} fields, the header names {}", cells.len(), self.width);
             return Err(Reject::new(Reason::WrongFieldCount, why));
         };
-        let what = named_type(kind)
-            .filter(|_| kind.starts_with("Intel::"))
-            .ok_or_else(|| Reject::new(Reason::UnsupportedType, format!("type {kind:?} is not matched on")))?;
+        let what = named_type(kind).filter(|_| kind.starts_with("Intel::")).ok_or_else(|| {
+            Reject::new(Reason::UnsupportedType, format!("type {kind:?} is not matched on"))
+        })?;
         claim(value, what, options)
     }
 }
@@ -67,7 +67,13 @@ fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<
     Ok(())
 }
 
-fn give(columns: Option<&Columns>, text: &str, place: Place, options: &FeedOptions, sink: &mut dyn ClaimSink) {
+fn give(
+    columns: Option<&Columns>,
+    text: &str,
+    place: Place,
+    options: &FeedOptions,
+    sink: &mut dyn ClaimSink,
+) {
     let claim = match columns {
         Some(columns) => columns.claim(text, options),
         None => Err(Reject::new(Reason::NoHeader, "row stands before a #fields line")),
