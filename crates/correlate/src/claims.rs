@@ -101,8 +101,8 @@ impl ClaimIndex {
     }
 
     fn add_pattern(&mut self, target: Target, expression: &str) {
-        // feeds accept only what compiles; a size limit keeps a hostile one from filling memory
-        if let Ok(regex) = regex::RegexBuilder::new(expression).size_limit(1 << 20).build() {
+        // feeds accept only what compiles under the same limits
+        if let Ok(regex) = comity_model::canonical::compile_regex(expression) {
             self.patterns.push(Pattern { target, regex });
         }
     }

@@ -314,7 +314,7 @@ fn layout(
     events: &Events,
     found: &[Found],
 ) -> Result<RecordBatch, CorrelateError> {
-    let named: Vec<Option<String>> = seen.iter().map(|o| allow_lists.names(o.kind, &o.value)).collect();
+    let named: Vec<Option<String>> = seen.iter().map(|o| naming(allow_lists, o.kind, &o.value)).collect();
     let at: Vec<usize> = found.iter().map(|f| events.position(f.event)).collect();
     let time = |row: usize| events.time.get(at[row]).copied().flatten();
     let validity: Vec<Validity> = found
@@ -363,6 +363,14 @@ fn layout(
         number(&|row| events.length[at[row]]),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
+}
+
+/// The allow-lists that name a value, comma between; `None` where none does.
+fn naming(allow_lists: &AllowLists, kind: Kind, value: &str) -> Option<String> {
+    let mut names = Vec::new();
+    allow_lists.naming(kind, value, &mut names);
+    names.sort_unstable();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// Whether the feed's text and the record's text were equal before canonicalisation; `None` where

@@ -1,0 +1,122 @@
+//! Why a job, or a part of it, failed.
+
+use std::path::PathBuf;
+
+use comity_correlate::CorrelateError;
+use comity_store::StoreError;
+use thiserror::Error;
+
+use crate::job_file::JobFileError;
+
+/// Why a job, or a part of it, failed.
+#[derive(Debug, Error)]
+pub enum JobError {
+    /// The job file is wrong.
+    #[error(transparent)]
+    JobFile(#[from] JobFileError),
+    /// The case can't be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A correlation failed or was refused.
+    #[error(transparent)]
+    Correlate(#[from] CorrelateError),
+    /// No format of this name.
+    #[error("format {name:?} is not known")]
+    UnknownFormat {
+        /// The name.
+        name: String,
+    },
+    /// Detection can't tell the format.
+    #[error("{}: format can't be told{}", path.display(), best.as_ref().map(|b| format!("; nearest is {b}")).unwrap_or_default())]
+    Undetected {
+        /// The file.
+        path: PathBuf,
+        /// The nearest guess.
+        best: Option<String>,
+    },
+    /// The options do not fit the format.
+    #[error("{}: {format}: {message}", path.display())]
+    Options {
+        /// The file.
+        path: PathBuf,
+        /// The format.
+        format: &'static str,
+        /// What does not fit.
+        message: String,
+    },
+    /// A digest is not the one that the holder gave.
+    #[error("{}: {algorithm} is {found}, but the holder gave {given}", path.display())]
+    HolderDigest {
+        /// The file.
+        path: PathBuf,
+        /// The algorithm.
+        algorithm: &'static str,
+        /// What the bytes give.
+        found: String,
+        /// What the job declares.
+        given: String,
+    },
+    /// The same bytes are declared twice, to be read in two ways.
+    #[error("{}: the same bytes as {}, but declared to be read in another way", path.display(), other.display())]
+    TwoReadings {
+        /// The file.
+        path: PathBuf,
+        /// The file that came before.
+        other: PathBuf,
+    },
+    /// A file that no correlation can run: not there, or not text.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// Nothing to work on.
+    #[error("{0}")]
+    Nothing(String),
+    /// No run of this id, or several that begin so.
+    #[error("run {id:?}: {message}")]
+    Run {
+        /// What was asked for.
+        id: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The user wants an end.
+    #[error("interrupted; what was reported done is stored, the rest was not begun")]
+    Interrupted,
+}
+
+impl JobError {
+    /// What to do about it; `None` where the message says all.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::UnknownFormat { .. } => "`comity formats` lists the formats".into(),
+            Self::Undetected { .. } => {
+                "declare it: format = \"…\" in the job, or --format; `comity formats` lists the formats; csv and ndjson take any file with a column mapping".into()
+            }
+            Self::HolderDigest { .. } => {
+                "the file is not the one that the holder described; it was not taken in".into()
+            }
+            Self::TwoReadings { .. } => {
+                "an evidence item is read in one way; declare it once, or use equal format, time_zone, mapping, coverage and clock_offset".into()
+            }
+            Self::Store(StoreError::NoCase(_)) => {
+                "name the case with --case DIR or COMITY_CASE, or make one with `comity run` or `comity init`".into()
+            }
+            Self::Store(StoreError::OtherCase { .. }) => "use another directory for [output] case, or --case DIR".into(),
+            Self::Correlate(CorrelateError::NotReproducible { .. }) => {
+                "a correlation must give the same rows in another country; `comity sql` answers any question".into()
+            }
+            Self::JobFile(_) | Self::Interrupted => return None,
+            Self::Run { .. } => "`comity sql \"select run_id from runs\"` lists the runs".into(),
+            _ => return None,
+        })
+    }
+
+    /// Whether bytes are not what they are said to be.
+    pub fn is_integrity_failure(&self) -> bool {
+        matches!(self, Self::HolderDigest { .. } | Self::Store(StoreError::Integrity { .. }))
+    }
+}

@@ -1,0 +1,138 @@
+//! One feed: original bytes to indicators and rejects.
+
+use std::path::Path;
+
+use comity_model::{Claim, Reject};
+use comity_parse::feed::{self, ClaimSink, FeedFormat, Place};
+use comity_parse::log::Sample;
+use comity_store::case::FeedRecord;
+use comity_store::durable::Stage;
+use comity_store::feed::Claims;
+use comity_store::source::{self, Damage, plain_name};
+use comity_store::tables::{self, RejectRow, excerpt};
+use serde_json::json;
+
+use crate::JobError;
+use crate::job_file::Feed;
+
+/// Largest feed that is read, decompressed bytes.
+pub const MAX_FEED_BYTES: u64 = 4 << 30;
+
+/// What must be equal for stored indicators to be taken as done work.
+pub fn settings(declared: &Feed, format: &str) -> serde_json::Value {
+    json!({
+        "readers": crate::ingest::READER_VERSION,
+        "tables": comity_model::canonical::TABLE_VERSIONS,
+        "format": format,
+        "mapping": declared.mapping,
+        "kind": declared.kind,
+        "widen_names": declared.widen_names,
+        "allow_broad": declared.allow_broad,
+        "confidence": declared.confidence,
+    })
+}
+
+/// A feed, read but not stored.
+#[derive(Debug)]
+pub struct ReadFeed {
+    /// Claims that were accepted.
+    pub claims: Claims,
+    /// Claims that were not.
+    pub rejects: Vec<RejectRow>,
+    /// What the feed was read as; `indicators` is not yet known.
+    pub record: FeedRecord,
+    /// The original, decompressed.
+    pub bytes: Vec<u8>,
+}
+
+/// Reads a feed.
+///
+/// # Errors
+/// Where the file can't be read, or its format can't be told or does not fit its options.
+pub fn read(path: &Path, declared: &Feed) -> Result<ReadFeed, JobError> {
+    let (bytes, digests, damage) = source::read_all(path, MAX_FEED_BYTES)?;
+    let name = plain_name(path);
+    let sample = Sample { name: &name, head: bytes.get(..64 << 10).unwrap_or(&bytes) };
+    let mut detected: Vec<(&'static FeedFormat, u8)> =
+        feed::FEED_FORMATS.iter().map(|f| (f, (f.detect)(&sample))).filter(|(_, score)| *score > 0).collect();
+    detected.sort_by_key(|(format, score)| (std::cmp::Reverse(*score), format.name));
+    let format = match declared.declared_format() {
+        Some(name) => feed::by_name(name).ok_or_else(|| JobError::UnknownFormat { name: name.to_owned() })?,
+        None => match detected.first() {
+            Some((format, _)) => format,
+            None if bytes.is_empty() => &feed::FEED_FORMATS[0],
+            None => return Err(JobError::Undetected { path: path.to_owned(), best: None }),
+        },
+    };
+    let mut sink = Sink { confidence: declared.confidence.map(|c| c.percent()), ..Sink::default() };
+    (format.read)(&bytes, &declared.feed_options(), &mut sink)
+        .map_err(|e| JobError::Options { path: path.to_owned(), format: format.name, message: e.message })?;
+    if let Some(damage) = &damage {
+        sink.rejects.push(damaged(damage, bytes.len() as u64));
+    }
+    let (accepted, rejected) = (sink.claims.accepted(), sink.rejects.len() as u64);
+    let record = FeedRecord {
+        id: digests.sha256,
+        format: format.name.to_owned(),
+        declared_format: declared.declared_format().map(str::to_owned),
+        detected: detected.iter().map(|(f, score)| (f.name.to_owned(), *score)).collect(),
+        settings: settings(declared, format.name),
+        bytes: digests.bytes,
+        damage: damage.map(|d| match d {
+            Damage::Stream(message) | Damage::Limit(message) => message,
+        }),
+        seen: accepted + rejected,
+        accepted,
+        rejected,
+        indicators: 0,
+    };
+    Ok(ReadFeed { claims: sink.claims, rejects: sink.rejects, record, bytes })
+}
+
+fn damaged(damage: &Damage, at: u64) -> RejectRow {
+    let (reason, message) = match damage {
+        Damage::Stream(message) => (comity_model::Reason::DamagedStream, message),
+        Damage::Limit(message) => (comity_model::Reason::Decompression, message),
+    };
+    RejectRow { record: 0, offset: at, length: 0, reason, message: message.clone(), text: String::new() }
+}
+
+/// Writes a feed's tables into a stage.
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn write(feed: ReadFeed, stage: &Stage) -> Result<FeedRecord, JobError> {
+    let mut record = feed.record;
+    let indicators = feed.claims.finish(&record.id);
+    record.indicators = indicators.len() as u64;
+    comity_store::feed::write(stage, &indicators)?;
+    let name = comity_store::evidence::REJECTS_FILE;
+    let batch = tables::rejects_batch(&feed.rejects)?;
+    tables::write(stage.create(name)?, &stage.path().join(name), &tables::rejects_schema(), &[batch])?;
+    Ok(record)
+}
+
+#[derive(Debug, Default)]
+struct Sink {
+    claims: Claims,
+    rejects: Vec<RejectRow>,
+    confidence: Option<u8>,
+}
+
+impl ClaimSink for Sink {
+    fn accept(&mut self, _place: Place, mut claim: Claim) {
+        claim.confidence = claim.confidence.or(self.confidence);
+        self.claims.push(claim);
+    }
+
+    fn reject(&mut self, place: Place, reject: Reject, text: &str) {
+        self.rejects.push(RejectRow {
+            record: place.record,
+            offset: place.offset,
+            length: place.length,
+            reason: reject.reason,
+            message: reject.message,
+            text: excerpt(text.as_bytes()),
+        });
+    }
+}

@@ -1,0 +1,283 @@
+//! One evidence item: original bytes to events, observables and rejects, in one pass.
+//!
+//! A reader hashes, decompresses and cuts chunks while workers parse and encode those before; the
+//! results are appended in order. What is in flight is a bounded number of chunks, whatever the
+//! size of the file.
+
+use std::path::Path;
+
+use comity_model::Reason;
+use comity_parse::framing::{Chunk as Cut, MAX_RECORD_BYTES, Piece, Splitter};
+use comity_parse::log::{self, LogFormat, LogReader, Outcome, Sample};
+use comity_provenance::Algorithm;
+use comity_store::case::Normalised;
+use comity_store::chunk::{ChunkBuilder, Place};
+use comity_store::durable::Stage;
+use comity_store::evidence::{Encoder, EvidenceWriter};
+use comity_store::source::{Damage, Source, plain_name};
+use comity_store::tables::{RejectRow, excerpt};
+use rayon::prelude::*;
+use serde_json::json;
+
+use crate::JobError;
+use crate::job_file::Evidence;
+use crate::progress::Progress;
+
+/// Bytes of a chunk: one row group of events.
+const CHUNK_BYTES: usize = 8 << 20;
+/// Bytes read at once.
+const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes that detection may look at.
+const SAMPLE_BYTES: usize = 64 << 10;
+/// Version of the readers: part of the settings that events depend on. Raised whenever a format
+/// reads the same bytes into other events.
+pub const READER_VERSION: u32 = 1;
+
+/// What must be equal for stored events to be taken as done work.
+pub fn settings(evidence: &Evidence, format: &str) -> serde_json::Value {
+    let options = evidence.log_options();
+    json!({
+        "readers": READER_VERSION,
+        "tables": comity_model::canonical::TABLE_VERSIONS,
+        "format": format,
+        "zone": options.zone,
+        "period_us": options.period,
+        "mapping": evidence.mapping,
+        "clock_offset_us": clock_offset_us(evidence),
+    })
+}
+
+/// What is added to every time: the declared error of the recorder's clock, with its sign turned.
+fn clock_offset_us(evidence: &Evidence) -> i64 {
+    evidence.clock_offset.as_ref().map_or(0, |span| -span.as_us())
+}
+
+/// Reads an original into a stage.
+///
+/// # Errors
+/// Where the file can't be read, the format can't be told or does not fit its options, or the disk
+/// refuses. Bad records are rejects.
+pub fn ingest(
+    path: &Path,
+    evidence: &Evidence,
+    tmp: &Path,
+    progress: &dyn Progress,
+) -> Result<(Stage, Normalised), JobError> {
+    let mut source = Source::open(path, &algorithms(evidence))?;
+    let mut head = Vec::new();
+    read_block(&mut source, &mut head, BLOCK_BYTES)?;
+    let name = plain_name(path);
+    let sample = Sample { name: &name, head: head.get(..SAMPLE_BYTES).unwrap_or(&head) };
+    let detected = log::detect(&sample);
+    let format = choose(path, evidence.declared_format(), &detected, head.is_empty())?;
+    let options = evidence.log_options();
+    let reader = (format.open)(&options)
+        .map_err(|e| JobError::Options { path: path.to_owned(), format: format.name, message: e.message })?;
+    let framing = (format.framing)(&sample);
+    let mut writer = EvidenceWriter::new(tmp)?;
+    let work = Work { encoder: writer.encoder(), clock_offset_us: clock_offset_us(evidence) };
+    let mut stream = Stream {
+        splitter: Splitter::new(framing, CHUNK_BYTES, MAX_RECORD_BYTES),
+        reader,
+        source,
+        first: Some(head),
+        ended: false,
+    };
+    let batch = rayon::current_num_threads().max(1) * 2;
+    let mut tasks = stream.next_tasks(batch)?;
+    while !tasks.is_empty() {
+        let (next, done) = rayon::join(|| stream.next_tasks(batch), || work.run_all(tasks));
+        for result in done? {
+            match result {
+                Done::Chunk(chunk) => writer.append(*chunk)?,
+                Done::Reject(reject) => writer.reject_outside(&reject)?,
+            }
+        }
+        progress.bytes(stream.source.taken()?);
+        progress.check()?;
+        tasks = next?;
+    }
+    let (digests, damage) = stream.source.finish()?;
+    if let Some(damage) = &damage {
+        writer.reject_outside(&damage_reject(damage, digests.stream.0))?;
+    }
+    let (stage, counts) = writer.finish()?;
+    let normalised = Normalised {
+        id: digests.sha256,
+        format: format.name.to_owned(),
+        declared_format: evidence.declared_format().map(str::to_owned),
+        detected: detected.iter().map(|(f, score)| (f.name.to_owned(), *score)).collect(),
+        framing: framing.name().to_owned(),
+        settings: settings(evidence, format.name),
+        bytes: digests.bytes,
+        codec: digests.codec.as_str().to_owned(),
+        stream_bytes: digests.stream.0,
+        stream_sha256: digests.stream.1,
+        digests: digests.others.into_iter().map(|(a, d)| (a.as_str().to_owned(), d)).collect(),
+        damage: damage.map(|d| match d {
+            Damage::Stream(message) | Damage::Limit(message) => message,
+        }),
+        counts,
+    };
+    Ok((stage, normalised))
+}
+
+/// The digests wanted beside SHA-256: those that the holder gave, and SHA-512 where asked for.
+pub(crate) fn algorithms(evidence: &Evidence) -> Vec<Algorithm> {
+    let wanted = [
+        (Algorithm::Md5, evidence.md5.is_some()),
+        (Algorithm::Sha1, evidence.sha1.is_some()),
+        (Algorithm::Sha512, evidence.sha512.is_some() || !evidence.second_digest.is_none()),
+    ];
+    wanted.into_iter().filter(|w| w.1).map(|w| w.0).collect()
+}
+
+/// Below this score detection does not choose.
+const SURE_ENOUGH: u8 = 50;
+
+/// The format that an original is read as: the job's word, or else the best that detection says.
+fn choose(
+    path: &Path,
+    declared: Option<&str>,
+    detected: &[(&'static LogFormat, u8)],
+    empty: bool,
+) -> Result<&'static LogFormat, JobError> {
+    if let Some(name) = declared {
+        return log::by_name(name).ok_or_else(|| JobError::UnknownFormat { name: name.to_owned() });
+    }
+    match detected.first() {
+        Some((format, score)) if *score >= SURE_ENOUGH => Ok(format),
+        // of nothing, every format reads nothing
+        _ if empty => log::by_name("zeek-json").ok_or(JobError::UnknownFormat { name: "zeek-json".into() }),
+        best => Err(JobError::Undetected {
+            path: path.to_owned(),
+            best: best.map(|(format, score)| format!("{} ({score} of 100)", format.name)),
+        }),
+    }
+}
+
+fn read_block(source: &mut Source, block: &mut Vec<u8>, wanted: usize) -> Result<(), JobError> {
+    block.resize(wanted, 0);
+    let mut filled = 0;
+    while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        let count = source.read(rest)?;
+        if count == 0 {
+            break;
+        }
+        filled += count;
+    }
+    block.truncate(filled);
+    Ok(())
+}
+
+fn damage_reject(damage: &Damage, at: u64) -> RejectRow {
+    let (reason, message) = match damage {
+        Damage::Stream(message) => (Reason::DamagedStream, message),
+        Damage::Limit(message) => (Reason::Decompression, message),
+    };
+    RejectRow { record: 0, offset: at, length: 0, reason, message: message.clone(), text: String::new() }
+}
+
+/// The sequential part: bytes in, tasks out.
+struct Stream {
+    splitter: Splitter,
+    reader: Box<dyn LogReader>,
+    source: Source,
+    first: Option<Vec<u8>>,
+    ended: bool,
+}
+
+/// A piece of the stream with the reader's state at its beginning.
+enum Task {
+    Chunk(Cut, Box<dyn LogReader>),
+    Reject(RejectRow),
+}
+
+/// A piece, read.
+enum Done {
+    Chunk(Box<comity_store::evidence::EncodedChunk>),
+    Reject(RejectRow),
+}
+
+impl Stream {
+    /// Up to `count` tasks; none at the end.
+    fn next_tasks(&mut self, count: usize) -> Result<Vec<Task>, JobError> {
+        let mut tasks = Vec::new();
+        let mut block = Vec::new();
+        while tasks.len() < count {
+            if let Some(piece) = self.splitter.next_piece() {
+                tasks.push(self.task(piece));
+                continue;
+            }
+            if self.ended {
+                break;
+            }
+            match self.first.take() {
+                Some(first) => block = first,
+                None => read_block(&mut self.source, &mut block, BLOCK_BYTES)?,
+            }
+            if block.is_empty() {
+                self.ended = true;
+                self.splitter.finish();
+            } else {
+                self.splitter.push(&block);
+            }
+        }
+        Ok(tasks)
+    }
+
+    fn task(&mut self, piece: Piece) -> Task {
+        match piece {
+            Piece::Chunk(cut) => {
+                let reader = self.reader.fork();
+                self.reader.skim(&cut.bytes);
+                Task::Chunk(cut, reader)
+            }
+            Piece::TooLong(long) => Task::Reject(RejectRow {
+                record: long.record,
+                offset: long.offset,
+                length: long.length,
+                reason: Reason::TooLong,
+                message: format!("record of {} bytes is longer than {MAX_RECORD_BYTES}", long.length),
+                text: String::new(),
+            }),
+        }
+    }
+}
+
+/// The parallel part.
+struct Work {
+    encoder: Encoder,
+    clock_offset_us: i64,
+}
+
+impl Work {
+    fn run_all(&self, tasks: Vec<Task>) -> Result<Vec<Done>, JobError> {
+        tasks.into_par_iter().map(|task| self.run(task)).collect()
+    }
+
+    fn run(&self, task: Task) -> Result<Done, JobError> {
+        let (cut, mut reader) = match task {
+            Task::Reject(reject) => return Ok(Done::Reject(reject)),
+            Task::Chunk(cut, reader) => (cut, reader),
+        };
+        let mut chunk = ChunkBuilder::new(self.clock_offset_us);
+        for (number, (start, length)) in (cut.first_record..).zip(cut.records()) {
+            let record = cut.bytes.get(start..start + length).unwrap_or_default();
+            let place = Place { record: number, offset: cut.offset + start as u64, length: length as u64 };
+            match reader.read(record, &mut chunk) {
+                Outcome::Event => chunk.event(place),
+                Outcome::Header => chunk.header(),
+                Outcome::Reject(reject) => chunk.reject(RejectRow {
+                    record: place.record,
+                    offset: place.offset,
+                    length: place.length,
+                    reason: reject.reason,
+                    message: reject.message,
+                    text: excerpt(record),
+                }),
+            }
+        }
+        Ok(Done::Chunk(Box::new(self.encoder.encode(chunk.finish())?)))
+    }
+}

@@ -1,0 +1,466 @@
+//! Evidence items, feeds and allow-lists into the case: recognised where they are there already,
+//! else read, checked and published in one step.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use comity_model::allow_list::AllowList;
+use comity_parse::allow_list;
+use comity_provenance::{Algorithm, Sha256Digest};
+use comity_store::case::{Case, EvidenceIntake, FeedIntake, FeedRecord, Normalised, Shelf};
+use comity_store::durable::Stage;
+use comity_store::source::{self, Source, plain_name};
+use comity_store::StoreError;
+use serde_json::Value;
+
+use crate::job_file::{Evidence, Feed, Input};
+use crate::progress::Progress;
+use crate::{JobError, clock, feeds, ingest};
+
+/// Name of an evidence item's record.
+pub const NORMALISED: &str = "normalise.json";
+/// Name of a feed's record.
+pub const FEED_RECORD: &str = "feed.json";
+/// Name of an item's first intake.
+pub const INTAKE: &str = "intake.json";
+/// Largest allow-list, decompressed bytes.
+const MAX_ALLOW_LIST_BYTES: u64 = 1 << 30;
+
+/// An evidence item of a run.
+#[derive(Debug, Clone)]
+pub struct EvidenceItem {
+    /// Its record.
+    pub normalised: Normalised,
+    /// How it was handed in for this run: one, or several where the same bytes came again.
+    pub intakes: Vec<EvidenceIntake>,
+    /// Directory of its files.
+    pub item: PathBuf,
+    /// Where its originals lie on this machine.
+    pub originals: Vec<PathBuf>,
+}
+
+/// A feed of a run.
+#[derive(Debug, Clone)]
+pub struct FeedItem {
+    /// Its record.
+    pub record: FeedRecord,
+    /// How it was handed in for this run.
+    pub intakes: Vec<FeedIntake>,
+    /// Directory of its files.
+    pub item: PathBuf,
+    /// Where its originals lie on this machine.
+    pub originals: Vec<PathBuf>,
+}
+
+/// An allow-list of a run.
+#[derive(Debug, Clone)]
+pub struct AllowListItem {
+    /// SHA-256 of the original.
+    pub id: Sha256Digest,
+    /// The list.
+    pub list: AllowList,
+    /// Where its original lies on this machine.
+    pub original: PathBuf,
+}
+
+/// What a part of a job came to that did not work, or that people should know.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    /// One line.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// Whether bytes are not what they are said to be.
+    pub integrity: bool,
+}
+
+impl Problem {
+    /// From an error.
+    pub fn of(error: &JobError) -> Self {
+        Self { message: error.to_string(), hint: error.hint(), integrity: error.is_integrity_failure() }
+    }
+}
+
+/// An item that is there, and further digests of a file with its bytes: algorithm and digits.
+type Known = (Sha256Digest, Vec<(String, String)>);
+
+/// Takes items into a case.
+pub struct Intake<'a> {
+    case: &'a Case,
+    progress: &'a dyn Progress,
+    keep_originals: bool,
+    /// Items by the size of their original, so that a file need not be hashed to know that it is new.
+    sizes: BTreeMap<(&'static str, u64), Vec<Sha256Digest>>,
+    /// Evidence of this run.
+    pub evidence: Vec<EvidenceItem>,
+    /// Feeds of this run.
+    pub feeds: Vec<FeedItem>,
+    /// Allow-lists of this run.
+    pub allow_lists: Vec<AllowListItem>,
+    /// What did not work.
+    pub problems: Vec<Problem>,
+}
+
+impl std::fmt::Debug for Intake<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("case", &self.case.path()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Intake<'a> {
+    /// Begins; the case's lock must be held.
+    ///
+    /// # Errors
+    /// Where the case does not read.
+    pub fn new(case: &'a Case, keep_originals: bool, progress: &'a dyn Progress) -> Result<Self, JobError> {
+        let mut sizes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for id in case.ids(Shelf::Evidence)? {
+            if let Some(known) = Case::record::<Normalised>(&case.item(Shelf::Evidence, &id), NORMALISED)? {
+                sizes.entry((Shelf::Evidence.as_str(), known.bytes)).or_default().push(id);
+            }
+        }
+        for id in case.ids(Shelf::Feeds)? {
+            if let Some(known) = Case::record::<FeedRecord>(&case.item(Shelf::Feeds, &id), FEED_RECORD)? {
+                sizes.entry((Shelf::Feeds.as_str(), known.bytes)).or_default().push(id);
+            }
+        }
+        Ok(Self {
+            case,
+            progress,
+            keep_originals,
+            sizes,
+            evidence: Vec::new(),
+            feeds: Vec::new(),
+            allow_lists: Vec::new(),
+            problems: Vec::new(),
+        })
+    }
+
+    /// Takes an evidence item. What is wrong with it becomes a [`Problem`]; the rest of the job goes on.
+    ///
+    /// # Errors
+    /// Where the case can't be written, or the user wants an end.
+    pub fn take_evidence(&mut self, declared: &Evidence, input: &Input) -> Result<(), JobError> {
+        self.progress.check()?;
+        let size = fs::metadata(&input.path).map(|m| m.len()).ok();
+        self.progress.begin(&input.shown, size);
+        match self.evidence_item(declared, input) {
+            Ok(counts) => self.progress.end(&format!("{}: {counts}", input.shown)),
+            Err(error) => self.part_failed(error, &input.path)?,
+        }
+        Ok(())
+    }
+
+    /// Notes what is wrong with a part; passes on what is wrong with the whole.
+    fn part_failed(&mut self, error: JobError, part: &Path) -> Result<(), JobError> {
+        let of_part = match &error {
+            JobError::Interrupted => false,
+            JobError::Store(StoreError::Io { path, .. }) => path == part,
+            JobError::Store(_) => false,
+            _ => true,
+        };
+        if !of_part {
+            return Err(error);
+        }
+        let problem = Problem::of(&error);
+        self.progress.end(&problem.message);
+        self.problems.push(problem);
+        Ok(())
+    }
+
+    fn note(&mut self, message: String) {
+        self.progress.note(&message);
+        self.problems.push(Problem { message, hint: None, integrity: false });
+    }
+
+    fn evidence_item(&mut self, declared: &Evidence, input: &Input) -> Result<String, JobError> {
+        let mut own = declared.clone();
+        own.path = vec![input.shown.clone()];
+        let intake = EvidenceIntake {
+            path: input.shown.clone(),
+            received_at: clock::now(),
+            jurisdiction: declared.jurisdiction.to_string(),
+            authority: declared.authority.clone(),
+            legal_basis: legal_basis(declared),
+            tlp: declared.tlp,
+            pap: declared.pap,
+            clock_uncertainty_us: declared.clock_uncertainty.as_ref().map_or(0, |span| span.as_us().abs()),
+            declared: serde_json::to_value(&own).unwrap_or(Value::Null),
+        };
+        if let Some((id, digests)) = self.known(Shelf::Evidence, &input.path, &ingest::algorithms(declared))? {
+            let item = self.case.item(Shelf::Evidence, &id);
+            let known: Option<Normalised> = Case::record(&item, NORMALISED)?;
+            if let Some(known) = known {
+                let format = declared.declared_format().unwrap_or(&known.format);
+                if known.settings == ingest::settings(declared, format) {
+                    check_holder_digests(&input.path, declared, &id, &digests)?;
+                    self.case.add_intake(&item, &intake, |i: &EvidenceIntake| i.declared == intake.declared)?;
+                    let line = format!("{} (stored before)", counts_line(&known));
+                    self.remember_evidence(known, intake, item, &input.path);
+                    return Ok(line);
+                }
+            }
+            if let Some(twin) = self.evidence.iter().find(|e| e.normalised.id == id) {
+                let other = twin.originals.first().cloned().unwrap_or_default();
+                return Err(JobError::TwoReadings { path: input.path.clone(), other });
+            }
+        }
+        let (stage, normalised) = ingest::ingest(&input.path, declared, &self.case.tmp(), self.progress)?;
+        check_holder_digests(&input.path, declared, &normalised.id, &normalised.digests)?;
+        let item = self.case.item(Shelf::Evidence, &normalised.id);
+        Case::stage_record(&stage, NORMALISED, &normalised)?;
+        self.stage_intakes(&stage, &item, &intake, |i: &EvidenceIntake| i.declared == intake.declared)?;
+        if self.keep_originals {
+            keep_original(&stage, &input.path)?;
+        }
+        stage.publish(&item)?;
+        self.sizes.entry((Shelf::Evidence.as_str(), normalised.bytes)).or_default().push(normalised.id);
+        if normalised.bytes == 0 {
+            self.note(format!("{}: file is empty", input.shown));
+        }
+        if let Some(damage) = &normalised.damage {
+            self.note(format!("{}: {damage}; what came before is read", input.shown));
+        }
+        let line = counts_line(&normalised);
+        self.remember_evidence(normalised, intake, item, &input.path);
+        Ok(line)
+    }
+
+    /// Puts the intakes that an item has already, and the new one, into its new stage.
+    fn stage_intakes<T>(&self, stage: &Stage, item: &Path, new: &T, same: impl Fn(&T) -> bool) -> Result<(), JobError>
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned,
+    {
+        let before: Vec<T> = if item.is_dir() { Case::intakes(item)? } else { Vec::new() };
+        let repeated = before.iter().any(same);
+        let all = before.iter().chain((!repeated).then_some(new));
+        for (at, intake) in all.enumerate() {
+            let name = if at == 0 { INTAKE.to_owned() } else { format!("intake-{at:04}.json") };
+            Case::stage_record(stage, &name, intake)?;
+        }
+        Ok(())
+    }
+
+    fn remember_evidence(&mut self, normalised: Normalised, intake: EvidenceIntake, item: PathBuf, path: &Path) {
+        if let Some(at) = self.evidence.iter().position(|e| e.normalised.id == normalised.id) {
+            let first = &self.evidence[at].intakes[0];
+            let message = format!(
+                "{}: the same bytes as {}: one evidence item, counted once (handed in by {} and {})",
+                intake.path, first.path, first.jurisdiction, intake.jurisdiction
+            );
+            self.evidence[at].intakes.push(intake);
+            self.evidence[at].originals.push(path.to_owned());
+            self.progress.note(&message);
+            return;
+        }
+        self.evidence.push(EvidenceItem { normalised, intakes: vec![intake], item, originals: vec![path.to_owned()] });
+    }
+
+    /// The item on a shelf with the same bytes as a file, and further digests of the file; hashes
+    /// it only where an item has its size.
+    fn known(&self, shelf: Shelf, path: &Path, also: &[Algorithm]) -> Result<Option<Known>, JobError> {
+        let size = fs::metadata(path).map_err(|e| StoreError::io(path, e))?.len();
+        let Some(same_size) = self.sizes.get(&(shelf.as_str(), size)) else { return Ok(None) };
+        let digests = Source::open(path, also)?.finish()?.0;
+        let others = digests.others.into_iter().map(|(a, d)| (a.as_str().to_owned(), d)).collect();
+        Ok(same_size.contains(&digests.sha256).then_some((digests.sha256, others)))
+    }
+
+    /// Takes a feed: a file, or the event files of a MISP feed directory.
+    ///
+    /// # Errors
+    /// Where the case can't be written, or the user wants an end.
+    pub fn take_feed(&mut self, declared: &Feed, input: &Input) -> Result<(), JobError> {
+        if !input.path.is_dir() {
+            return self.take_feed_file(declared, input);
+        }
+        let mut files: Vec<PathBuf> = match fs::read_dir(&input.path) {
+            Ok(entries) => entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| is_feed_event(p)).collect(),
+            Err(e) => return self.part_failed(StoreError::io(&input.path, e).into(), &input.path),
+        };
+        files.sort();
+        for path in files {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let shown = format!("{}/{name}", input.shown.trim_end_matches('/'));
+            self.take_feed_file(declared, &Input { entry: input.entry, path, shown })?;
+        }
+        Ok(())
+    }
+
+    fn take_feed_file(&mut self, declared: &Feed, input: &Input) -> Result<(), JobError> {
+        self.progress.check()?;
+        self.progress.begin(&input.shown, fs::metadata(&input.path).map(|m| m.len()).ok());
+        match self.feed_item(declared, input) {
+            Ok(line) => self.progress.end(&format!("{}: {line}", input.shown)),
+            Err(error) => self.part_failed(error, &input.path)?,
+        }
+        Ok(())
+    }
+
+    fn feed_item(&mut self, declared: &Feed, input: &Input) -> Result<String, JobError> {
+        let mut own = declared.clone();
+        own.path = vec![input.shown.clone()];
+        let intake = FeedIntake {
+            path: input.shown.clone(),
+            received_at: clock::now(),
+            provider: declared.provider.clone(),
+            tlp: declared.tlp,
+            declared: serde_json::to_value(&own).unwrap_or(Value::Null),
+        };
+        if let Some((id, _)) = self.known(Shelf::Feeds, &input.path, &[])? {
+            let item = self.case.item(Shelf::Feeds, &id);
+            let known: Option<FeedRecord> = Case::record(&item, FEED_RECORD)?;
+            if let Some(known) = known {
+                let format = declared.declared_format().unwrap_or(&known.format);
+                if known.settings == feeds::settings(declared, format) {
+                    self.case.add_intake(&item, &intake, |i: &FeedIntake| i.declared == intake.declared)?;
+                    let line = format!("{} (stored before)", feed_line(&known));
+                    self.remember_feed(known, intake, item, &input.path);
+                    return Ok(line);
+                }
+            }
+            if let Some(twin) = self.feeds.iter().find(|f| f.record.id == id) {
+                let other = twin.originals.first().cloned().unwrap_or_default();
+                return Err(JobError::TwoReadings { path: input.path.clone(), other });
+            }
+        }
+        let read = feeds::read(&input.path, declared)?;
+        let stage = Stage::new(&self.case.tmp(), "feed")?;
+        let record = feeds::write(read, &stage)?;
+        let item = self.case.item(Shelf::Feeds, &record.id);
+        Case::stage_record(&stage, FEED_RECORD, &record)?;
+        self.stage_intakes(&stage, &item, &intake, |i: &FeedIntake| i.declared == intake.declared)?;
+        keep_original(&stage, &input.path)?;
+        stage.publish(&item)?;
+        self.sizes.entry((Shelf::Feeds.as_str(), record.bytes)).or_default().push(record.id);
+        if record.seen == 0 {
+            self.note(format!("{}: feed claims nothing", input.shown));
+        }
+        let line = feed_line(&record);
+        self.remember_feed(record, intake, item, &input.path);
+        Ok(line)
+    }
+
+    fn remember_feed(&mut self, record: FeedRecord, intake: FeedIntake, item: PathBuf, path: &Path) {
+        if let Some(known) = self.feeds.iter_mut().find(|f| f.record.id == record.id) {
+            let message = format!(
+                "{}: the same bytes as {}: one feed, one claim (handed in by {} and {})",
+                intake.path, known.intakes[0].path, known.intakes[0].provider, intake.provider
+            );
+            known.intakes.push(intake);
+            known.originals.push(path.to_owned());
+            self.progress.note(&message);
+            return;
+        }
+        self.feeds.push(FeedItem { record, intakes: vec![intake], item, originals: vec![path.to_owned()] });
+    }
+
+    /// Takes an allow-list.
+    ///
+    /// # Errors
+    /// Where the case can't be written, or the user wants an end.
+    pub fn take_allow_list(&mut self, name: Option<&str>, input: &Input) -> Result<(), JobError> {
+        self.progress.check()?;
+        match self.allow_list_item(name, input) {
+            Ok(()) => Ok(()),
+            Err(error) => self.part_failed(error, &input.path),
+        }
+    }
+
+    fn allow_list_item(&mut self, name: Option<&str>, input: &Input) -> Result<(), JobError> {
+        let (bytes, digests, damage) = source::read_all(&input.path, MAX_ALLOW_LIST_BYTES)?;
+        let file_name = plain_name(&input.path);
+        let hint = match (name, file_name.as_str()) {
+            (Some(name), _) => name.to_owned(),
+            // MISP's lists are all called list.json, each in a directory of its name
+            (None, "list.json") => parent_name(&input.path).unwrap_or_else(|| "list".into()),
+            (None, other) => other.rsplit_once('.').map_or(other, |(stem, _)| stem).to_owned(),
+        };
+        let mut list = allow_list::read(&hint, &bytes)
+            .map_err(|e| JobError::File { path: input.path.clone(), message: e.message })?;
+        list.name = hint;
+        if damage.is_some() || !list.rejects.is_empty() {
+            let count = list.rejects.len();
+            self.note(format!("{}: {count} entries of the allow-list can't be used", input.shown));
+        }
+        let item = self.case.item(Shelf::AllowLists, &digests.sha256);
+        if !item.is_dir() {
+            let stage = Stage::new(&self.case.tmp(), "allow-list")?;
+            keep_original(&stage, &input.path)?;
+            stage.publish(&item)?;
+        }
+        if !self.allow_lists.iter().any(|known| known.id == digests.sha256) {
+            self.allow_lists.push(AllowListItem { id: digests.sha256, list, original: input.path.clone() });
+        }
+        Ok(())
+    }
+}
+
+fn is_feed_event(path: &Path) -> bool {
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    (name.ends_with(".json") || name.ends_with(".json.gz")) && name != "manifest.json"
+}
+
+fn parent_name(path: &Path) -> Option<String> {
+    Some(path.parent()?.file_name()?.to_string_lossy().into_owned())
+}
+
+fn keep_original(stage: &Stage, path: &Path) -> Result<(), JobError> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let wrap = |e| StoreError::io(path, e);
+    let mut from = fs::File::open(path).map_err(wrap)?;
+    let place = format!("original/{name}");
+    let mut to = stage.create(&place)?;
+    io::copy(&mut from, &mut to).map_err(|e| StoreError::io(&stage.path().join(&place), e))?;
+    Ok(())
+}
+
+fn legal_basis(declared: &Evidence) -> Option<String> {
+    let texts: Vec<String> = declared
+        .legal_basis
+        .iter()
+        .map(|basis| match &basis.reference {
+            Some(reference) => format!("{} ({reference})", basis.instrument),
+            None => basis.instrument.clone(),
+        })
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+fn check_holder_digests(
+    path: &Path,
+    declared: &Evidence,
+    sha256: &Sha256Digest,
+    others: &[(String, String)],
+) -> Result<(), JobError> {
+    let found = |algorithm: Algorithm| {
+        others.iter().find(|(name, _)| name == algorithm.as_str()).map(|(_, digest)| digest.clone())
+    };
+    let checks = [
+        ("sha256", declared.sha256.as_ref().map(|d| d.hex()), Some(sha256.to_string())),
+        ("sha512", declared.sha512.as_ref().map(|d| d.hex()), found(Algorithm::Sha512)),
+        ("sha1", declared.sha1.as_ref().map(|d| d.hex()), found(Algorithm::Sha1)),
+        ("md5", declared.md5.as_ref().map(|d| d.hex()), found(Algorithm::Md5)),
+    ];
+    for (algorithm, given, found) in checks {
+        if let (Some(given), Some(found)) = (given, found)
+            && given != found
+        {
+            return Err(JobError::HolderDigest { path: path.to_owned(), algorithm, found, given: given.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn counts_line(item: &Normalised) -> String {
+    let counts = &item.counts;
+    let rejects = if counts.rejects > 0 { format!(", {} rejects", counts.rejects) } else { String::new() };
+    format!("{}, {} events{rejects}", item.format, counts.events)
+}
+
+fn feed_line(record: &FeedRecord) -> String {
+    let rejected = if record.rejected > 0 { format!(", {} rejected", record.rejected) } else { String::new() };
+    format!("{}, {} indicators from {} claims{rejected}", record.format, record.indicators, record.seen)
+}

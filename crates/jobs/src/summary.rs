@@ -1,0 +1,435 @@
+//! What a run came to, for people: what was found, where, first when, how sure; then the tables.
+//!
+//! The same sections become `summary.md` beside the run's tables and the terminal's output.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+
+use crate::run::Report;
+
+/// Rows of a table that are shown; the rest is in the Parquet file.
+const SHOWN: usize = 12;
+
+/// A summary: lines that answer first, then sections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Title of the case.
+    pub title: String,
+    /// What was found, where, first when, how sure.
+    pub answer: Vec<String>,
+    /// The details.
+    pub sections: Vec<Section>,
+}
+
+/// A titled table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Section {
+    /// Title.
+    pub title: String,
+    /// Names of the columns.
+    pub header: Vec<&'static str>,
+    /// Which columns hold numbers.
+    pub numbers: Vec<usize>,
+    /// Cells.
+    pub rows: Vec<Vec<String>>,
+    /// A line under the table; empty for none.
+    pub note: String,
+}
+
+/// Writes microseconds since 1970 UTC for people: `2026-02-03 04:05:06Z`.
+pub fn time_text(at_us: i64) -> String {
+    match jiff::Timestamp::from_microsecond(at_us) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Err(_) => at_us.to_string(),
+    }
+}
+
+/// Writes a span of microseconds for people: `23 d 4 h`, `5 min`, `12 s`.
+pub fn span_text(span_us: i64) -> String {
+    let seconds = span_us / 1_000_000;
+    match seconds {
+        s if s >= 86_400 => format!("{} d {} h", s / 86_400, s % 86_400 / 3_600),
+        s if s >= 3_600 => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
+        s if s >= 60 => format!("{} min", s / 60),
+        s => format!("{s} s"),
+    }
+}
+
+/// Makes text from a log or feed harmless wherever it is shown: control characters and those that
+/// turn the direction of writing are written as `\u{…}`.
+pub fn plain(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.chars().any(|c| c.is_control() || turns(c)) {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| if c.is_control() || turns(c) { c.escape_unicode().to_string() } else { c.to_string() })
+        .collect()
+}
+
+/// A number with a comma between each three digits.
+pub fn count_text(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 sighting`, `2 sightings`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{} {what}{}", count_text(count as u64), if count == 1 { "" } else { "s" })
+}
+
+/// A column of a table, as text; empty where null or absent.
+struct Texts<'a>(Option<&'a dyn Array>);
+
+impl Texts<'_> {
+    fn of<'a>(batch: &'a RecordBatch, name: &str) -> Texts<'a> {
+        Texts(batch.column_by_name(name).map(|c| c.as_ref()))
+    }
+
+    fn at(&self, row: usize) -> String {
+        match self.0 {
+            Some(column) if column.is_null(row) => String::new(),
+            Some(column) => match column.data_type() {
+                arrow::datatypes::DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
+                arrow::datatypes::DataType::Utf8View => column.as_string_view().value(row).to_owned(),
+                arrow::datatypes::DataType::LargeUtf8 => column.as_string::<i64>().value(row).to_owned(),
+                arrow::datatypes::DataType::Boolean => column.as_boolean().value(row).to_string(),
+                arrow::datatypes::DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
+                arrow::datatypes::DataType::Timestamp(..) => {
+                    time_text(column.as_primitive::<TimestampMicrosecondType>().value(row))
+                }
+                _ => String::new(),
+            },
+            None => String::new(),
+        }
+    }
+}
+
+/// What the sightings say, counted.
+#[derive(Debug, Default)]
+struct Tally {
+    sightings: usize,
+    values: BTreeSet<(String, String)>,
+    jurisdictions: BTreeMap<String, usize>,
+    valid: usize,
+    not_valid: usize,
+    unknown: usize,
+    allow_listed: usize,
+    first: Option<(i64, String, String, String)>,
+    seen_by_feed: BTreeMap<String, BTreeSet<String>>,
+    marks: BTreeMap<(String, String), Marks>,
+}
+
+/// How sure the sightings of one value are.
+#[derive(Debug, Default)]
+struct Marks {
+    valid: bool,
+    not_valid: bool,
+    allow_list: Option<String>,
+}
+
+impl Marks {
+    fn text(&self) -> String {
+        let validity = match (self.valid, self.not_valid) {
+            (true, true) => "valid and not",
+            (true, false) => "valid",
+            (false, true) => "not valid",
+            (false, false) => "unknown",
+        };
+        match &self.allow_list {
+            Some(list) => format!("{validity}; allow-list {list}"),
+            None => validity.to_owned(),
+        }
+    }
+}
+
+impl Tally {
+    fn of(batches: &[RecordBatch]) -> Self {
+        let mut tally = Self::default();
+        for batch in batches {
+            let column = |name: &str| Texts::of(batch, name);
+            let (kind, value) = (column("indicator_kind"), column("indicator_value"));
+            let (jurisdiction, feed, id) = (column("jurisdiction"), column("feed"), column("indicator_id"));
+            let (valid, allow_list) = (column("valid_at_time"), column("allow_list"));
+            let times = batch.column_by_name("time_us").map(|c| c.as_primitive::<Int64Type>());
+            for row in 0..batch.num_rows() {
+                let named = (kind.at(row), value.at(row));
+                tally.sightings += 1;
+                *tally.jurisdictions.entry(jurisdiction.at(row)).or_default() += 1;
+                tally.seen_by_feed.entry(feed.at(row)).or_default().insert(id.at(row));
+                let marks = tally.marks.entry(named.clone()).or_default();
+                match valid.at(row).as_str() {
+                    "true" => (tally.valid, marks.valid) = (tally.valid + 1, true),
+                    "false" => (tally.not_valid, marks.not_valid) = (tally.not_valid + 1, true),
+                    _ => tally.unknown += 1,
+                }
+                let list = allow_list.at(row);
+                if !list.is_empty() {
+                    tally.allow_listed += 1;
+                    marks.allow_list = Some(list);
+                }
+                if let Some(time) = times.filter(|t| t.is_valid(row)).map(|t| t.value(row)) {
+                    let here = (time, jurisdiction.at(row), named.0.clone(), named.1.clone());
+                    if tally.first.as_ref().is_none_or(|first| here < *first) {
+                        tally.first = Some(here);
+                    }
+                }
+                tally.values.insert(named);
+            }
+        }
+        tally
+    }
+}
+
+/// Makes the summary of a run from its report, its sightings and the tables of its correlations.
+pub fn of(
+    report: &Report,
+    job: &crate::job_file::Job,
+    sightings: &[RecordBatch],
+    findings: &BTreeMap<String, RecordBatch>,
+) -> Summary {
+    let tally = Tally::of(sightings);
+    let title = job.case.title.as_ref().map_or_else(|| job.case.id.clone(), |t| format!("{}: {t}", job.case.id));
+    let mut sections = Vec::new();
+    sections.extend(findings.get("first-seen").map(|t| first_seen(t, &tally)));
+    sections.extend(findings.get("cross-border").map(cross_border));
+    sections.push(not_seen(report, &tally));
+    sections.push(evidence(report));
+    sections.push(outputs(report));
+    if !report.problems.is_empty() {
+        sections.push(problems(report));
+    }
+    sections.retain(|s| !s.rows.is_empty() || !s.note.is_empty());
+    Summary { title: plain(&title), answer: answer(report, &tally, findings), sections }
+}
+
+fn answer(report: &Report, tally: &Tally, findings: &BTreeMap<String, RecordBatch>) -> Vec<String> {
+    let events: u64 = report.evidence.iter().map(|e| e.events).sum();
+    let indicators: u64 = report.feeds.iter().map(|f| f.indicators).sum();
+    if tally.sightings == 0 {
+        return vec![format!(
+            "Found: nothing. {} indicators were searched for in {} events.",
+            count_text(indicators),
+            count_text(events)
+        )];
+    }
+    let where_: Vec<String> = tally.jurisdictions.iter().map(|(j, n)| format!("{j} {}", count_text(*n as u64))).collect();
+    let mut lines = vec![format!(
+        "Found: {} of {} ({}).",
+        counted(tally.sightings, "sighting"),
+        counted(tally.values.len(), "indicator value"),
+        where_.join(", ")
+    )];
+    if let Some((time, jurisdiction, kind, value)) = &tally.first {
+        lines.push(format!("First: {} in {jurisdiction}, {kind} {}.", time_text(*time), plain(value)));
+    }
+    lines.push(format!(
+        "How sure: {} within the indicator's validity, {} outside it, {} unknown; {} named by an allow-list.",
+        count_text(tally.valid as u64),
+        count_text(tally.not_valid as u64),
+        count_text(tally.unknown as u64),
+        count_text(tally.allow_listed as u64)
+    ));
+    if let Some(table) = findings.get("cross-border") {
+        let (basis, kind, value) = (Texts::of(table, "basis"), Texts::of(table, "kind"), Texts::of(table, "value"));
+        let crossing: BTreeSet<_> = (0..table.num_rows())
+            .filter(|&row| basis.at(row) == "indicator")
+            .map(|row| (kind.at(row), value.at(row)))
+            .collect();
+        lines.push(format!("Across borders: {} in two or more jurisdictions.", counted(crossing.len(), "indicator value")));
+    }
+    lines.push(format!(
+        "Searched: {} indicators in {} events of {}.",
+        count_text(indicators),
+        count_text(events),
+        counted(report.evidence.len(), "evidence item")
+    ));
+    lines
+}
+
+fn first_seen(table: &RecordBatch, tally: &Tally) -> Section {
+    let column = |name: &str| Texts::of(table, name);
+    let (kind, value, first) = (column("indicator_kind"), column("indicator_value"), column("first_seen"));
+    let (jurisdiction, sightings) = (column("jurisdiction"), column("sightings"));
+    let rows = (0..table.num_rows().min(SHOWN)).map(|row| {
+        let marks = tally.marks.get(&(kind.at(row), value.at(row))).map(Marks::text).unwrap_or_default();
+        vec![first.at(row), jurisdiction.at(row), plain(&value.at(row)), kind.at(row), sightings.at(row), marks]
+    });
+    Section {
+        title: "What was seen, first sightings first".into(),
+        header: vec!["first seen", "in", "indicator", "kind", "sightings", "how sure"],
+        numbers: vec![4],
+        rows: rows.collect(),
+        note: more(table.num_rows(), "first-seen"),
+    }
+}
+
+fn cross_border(table: &RecordBatch) -> Section {
+    let column = |name: &str| Texts::of(table, name);
+    let (basis, kind, value) = (column("basis"), column("kind"), column("value"));
+    let (jurisdiction, first, records) = (column("jurisdiction"), column("first_seen"), column("records"));
+    let lead = table.column_by_name("lead_us").map(|c| c.as_primitive::<Int64Type>());
+    let of_indicators: Vec<usize> = (0..table.num_rows()).filter(|&row| basis.at(row) == "indicator").collect();
+    let rows = of_indicators.iter().take(SHOWN).map(|&row| {
+        let lead = match lead.filter(|l| l.is_valid(row)).map(|l| l.value(row)) {
+            Some(0) => "first".to_owned(),
+            Some(lead) => format!("{} later", span_text(lead)),
+            None => "order not claimed".to_owned(),
+        };
+        vec![plain(&value.at(row)), kind.at(row), jurisdiction.at(row), first.at(row), lead, records.at(row)]
+    });
+    Section {
+        title: "Across borders".into(),
+        header: vec!["indicator", "kind", "in", "first seen", "lead", "records"],
+        numbers: vec![5],
+        rows: rows.collect(),
+        note: more(of_indicators.len(), "cross-border"),
+    }
+}
+
+fn more(rows: usize, table: &str) -> String {
+    if rows > SHOWN { format!("{} more in {table}.parquet", count_text((rows - SHOWN) as u64)) } else { String::new() }
+}
+
+fn not_seen(report: &Report, tally: &Tally) -> Section {
+    let mut by_provider: BTreeMap<&str, [u64; 5]> = BTreeMap::new();
+    for feed in &report.feeds {
+        let seen = tally.seen_by_feed.get(&feed.id.to_string()).map_or(0, |ids| ids.len() as u64);
+        let line = by_provider.entry(&feed.provider).or_default();
+        let add = [1, feed.seen, feed.rejected, feed.indicators, seen];
+        line.iter_mut().zip(add).for_each(|(sum, n)| *sum += n);
+    }
+    let rows = by_provider.into_iter().map(|(provider, [feeds, claims, rejected, indicators, seen])| {
+        let mut row = vec![plain(provider)];
+        row.extend([feeds, claims, rejected, indicators, seen, indicators - seen].map(count_text));
+        row
+    });
+    Section {
+        title: "Feeds: what was searched, and not seen".into(),
+        header: vec!["provider", "feeds", "claims", "rejected", "indicators", "seen", "not seen"],
+        numbers: vec![1, 2, 3, 4, 5, 6],
+        rows: rows.collect(),
+        note: String::new(),
+    }
+}
+
+fn evidence(report: &Report) -> Section {
+    let mut by_jurisdiction: BTreeMap<&str, [u64; 5]> = BTreeMap::new();
+    for item in &report.evidence {
+        let line = by_jurisdiction.entry(&item.jurisdiction).or_default();
+        let add = [1, item.records, item.events, item.rejects, item.headers];
+        line.iter_mut().zip(add).for_each(|(sum, n)| *sum += n);
+    }
+    let rows = by_jurisdiction.into_iter().map(|(jurisdiction, counts)| {
+        let mut row = vec![jurisdiction.to_owned()];
+        row.extend(counts.map(count_text));
+        row
+    });
+    Section {
+        title: "Evidence".into(),
+        header: vec!["jurisdiction", "items", "records", "events", "rejects", "headers"],
+        numbers: vec![1, 2, 3, 4, 5],
+        rows: rows.collect(),
+        note: String::new(),
+    }
+}
+
+fn outputs(report: &Report) -> Section {
+    let rows = report.outputs.iter().map(|output| {
+        let digest: String = output.logical_sha256.to_string();
+        vec![output.name.clone(), count_text(output.rows), digest]
+    });
+    Section {
+        title: "Tables of the run, with their logical digests".into(),
+        header: vec!["table", "rows", "logical sha256"],
+        numbers: vec![1],
+        rows: rows.collect(),
+        note: format!("run id {}", report.run_id),
+    }
+}
+
+fn problems(report: &Report) -> Section {
+    let rows = report.problems.iter().map(|p| vec![plain(&p.message)]);
+    Section {
+        title: "What did not work".into(),
+        header: vec!["problem"],
+        numbers: Vec::new(),
+        rows: rows.collect(),
+        note: String::new(),
+    }
+}
+
+impl Summary {
+    /// The summary as Markdown (CommonMark with tables); text from outside is escaped.
+    pub fn markdown(&self) -> String {
+        let mut out = format!("# {}\n\n", escaped(&self.title));
+        for line in &self.answer {
+            out.push_str(&format!("- {}\n", escaped(line)));
+        }
+        for section in &self.sections {
+            out.push_str(&format!("\n## {}\n\n", section.title));
+            if !section.rows.is_empty() {
+                let rule = section.header.iter().enumerate().map(|(at, _)| if section.numbers.contains(&at) { "--:" } else { "---" });
+                out.push_str(&format!("| {} |\n", section.header.join(" | ")));
+                out.push_str(&format!("|{}|\n", rule.collect::<Vec<_>>().join("|")));
+            }
+            for row in &section.rows {
+                let cells: Vec<String> = row.iter().map(|c| escaped(c)).collect();
+                out.push_str(&format!("| {} |\n", cells.join(" | ")));
+            }
+            if !section.note.is_empty() {
+                out.push_str(&format!("\n{}\n", escaped(&section.note)));
+            }
+        }
+        out
+    }
+}
+
+/// Escapes what Markdown or HTML would take for markup, and links.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in plain(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // a colon or dot written so keeps indicators from becoming links
+            ':' => out.push_str("&#58;"),
+            '@' => out.push_str("&#64;"),
+            other => out.push(other),
+        }
+    }
+    out.replace("www.", "www&#46;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_is_harmless() {
+        assert_eq!(plain("a\u{1b}[31mb\u{202e}c"), "a\\u{1b}[31mb\\u{202e}c");
+        assert_eq!(escaped("<b>|[x](http://e)"), "&lt;b&gt;\\|\\[x\\](http&#58;//e)");
+    }
+
+    #[test]
+    fn numbers_and_spans_read_well() {
+        assert_eq!(count_text(0), "0");
+        assert_eq!(count_text(1_234_567), "1,234,567");
+        assert_eq!(span_text(2 * 86_400_000_000 + 3 * 3_600_000_000), "2 d 3 h");
+        assert_eq!(time_text(0), "1970-01-01 00:00:00Z");
+    }
+}
