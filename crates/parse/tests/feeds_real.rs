@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 
 use comity_model::allow_list::{AllowList, AllowLists, Matching};
 use comity_model::{Claim, Kind, Reason, Reject};
-use comity_parse::allow_list;
 use comity_parse::feed::{self, ClaimSink, FeedOptions, Place};
 use comity_parse::log::Sample;
+use comity_parse::{allow_list, extract};
 
 /// The directory of shared data; prints why a test is skipped where there is none.
 fn shared() -> Option<PathBuf> {
@@ -248,4 +248,31 @@ fn d17_names_over_names() {
     let truth = truth(&data, "D17-warninglists-a-over-maltrail-a-domains");
     assert_eq!(serde_json::to_value(by_list).unwrap(), truth["by_list"]);
     assert_eq!(any, truth["covered_by_any"]);
+}
+
+/// D05 counts lines by any IPv4 literal in them; each is found, as often as it stands.
+#[test]
+fn d05_every_address_of_a_log_is_found() {
+    let Some(data) = shared() else { return };
+    let ipsum = read("plain", &bytes(&data.join("feeds/ipsum/ipsum.txt.gz")));
+    let listed = ipsum.values(ADDRESSES);
+    let log = bytes(&data.join("logs/syslog-loghub/OpenSSH/OpenSSH_2k.log"));
+    let mut by_indicator: BTreeMap<String, u64> = BTreeMap::new();
+    for line in String::from_utf8(log).unwrap().lines() {
+        let mut found = BTreeSet::new();
+        extract::observables(line, &mut |kind, value| {
+            assert!(found.insert((kind, value.to_owned())), "{value} twice in {line}");
+        });
+        // whole words: the front of `5.36.59.76.dsl.example.net` is no address but part of a name
+        let words = line.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-'));
+        for address in words.filter_map(|word| word.trim_end_matches('.').parse::<std::net::Ipv4Addr>().ok())
+        {
+            assert!(found.contains(&(Kind::Ipv4Addr, address.to_string())), "{address} in {line}");
+        }
+        for (_, value) in found.iter().filter(|(_, value)| listed.contains(value.as_str())) {
+            *by_indicator.entry(value.clone()).or_default() += 1;
+        }
+    }
+    let truth = truth(&data, "D05-ipsum-x-openssh");
+    assert_eq!(serde_json::to_value(&by_indicator).unwrap(), truth["lines_by_indicator"]);
 }
