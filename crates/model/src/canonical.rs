@@ -29,6 +29,11 @@ pub use address::ip_port_parts;
 pub use pattern::compile as compile_regex;
 pub(crate) use url::default_port;
 
+/// Versions of the tables that canonical forms depend on, for the definition of a run: two builds
+/// with other tables may read a name differently. `unicode` is the version behind `idna`, in its
+/// `icu_properties_data`; `psl` holds the public suffix list of its release.
+pub const TABLE_VERSIONS: &[(&str, &str)] = &[("idna", "1.1.0"), ("psl", "2.1.247"), ("unicode", "18.0.0")];
+
 /// An observable found in a text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
@@ -115,7 +120,7 @@ pub fn observe(rule: Observe, text: &str, found: &mut dyn FnMut(Found)) {
         }
         Observe::Host => {
             if !observe_address(text, found)
-                && let Ok(value) = name::observed(text)
+                && let Ok(value) = name::seen(text)
             {
                 found(Found { kind: Kind::DomainName, value, derived: false });
             }
@@ -222,7 +227,7 @@ fn observed(kind: Kind, text: &str) -> Option<String> {
         return None;
     }
     match kind {
-        Kind::DomainName => name::observed(text).ok(),
+        Kind::DomainName => name::seen(text).ok(),
         _ => single(kind, text).ok(),
     }
 }

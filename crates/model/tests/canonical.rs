@@ -1,6 +1,6 @@
 //! The canonical forms of MATCHING.md as a table, for indicators and observables.
 
-use comity_model::canonical::{Breadth, Found, Note, indicator, indicator_within, observe};
+use comity_model::canonical::{Breadth, Found, Note, TABLE_VERSIONS, indicator, indicator_within, observe};
 use comity_model::{Kind, Observe, Reason};
 
 use Kind as K;
@@ -208,6 +208,10 @@ fn names() {
             ("1.2.3.4.5", ""),
             ("999.1.1.1", ""),
             ("ex\u{fffd}.com", ""),
+            ("*.Example.com", "domain-name *.example.com"),
+            ("*.*.example.com", ""),
+            ("*", ""),
+            ("HP LaserJet._ipp._tcp.local", ""),
             ("(empty)", ""),
             (".", ""),
             ("", ""),
@@ -286,6 +290,7 @@ fn urls() {
             ("example.com/a", "url example.com/a, +domain-name example.com"),
             ("example.com:443", "+domain-name example.com"),
             ("file:///etc/passwd", "url file:///etc/passwd"),
+            ("http://*.example.com/", ""),
             ("http://0x7f.1/", ""),
             ("/index.html", ""),
             ("http://a.example/\u{fffd}", ""),
@@ -360,7 +365,9 @@ fn hashes_and_fingerprints() {
         (K::FileSsdeep, "3:AXG", "malformed"),
         (K::CertSerial, "0x00:0A:Bc", "cert-serial abc"),
         (K::CertSerial, "00", "cert-serial 0"),
-        (K::CertSerial, "-1", "malformed"),
+        (K::CertSerial, "-0569F8", "cert-serial -569f8"),
+        (K::CertSerial, "-", "malformed"),
+        (K::CertSerial, "12345x", "malformed"),
     ]);
     check_observed(Observe::One(K::FileMd5), &[("-", ""), (md5, &format!("file-md5 {md5}"))]);
 }
@@ -374,6 +381,10 @@ fn paths_and_registry_keys() {
         (K::FilePath, r"\\Server\\share\a", r"file-path \\server\share\a"),
         (K::FilePath, r"\Device\HarddiskVolume1\A", r"file-path \device\harddiskvolume1\a"),
         (K::FilePath, r"%TEMP%\A.exe", r"file-path %temp%\a.exe"),
+        (K::FilePath, r"\\\?\ \\?\unc\?\C:\A", r"file-path \?\unc\?\c:\a"),
+        (K::FilePath, r"\\?\UNC\?\C:\A", r"file-path c:\a"),
+        (K::FilePath, "\0\\??\\", "file-path \0\\??\\"),
+        (K::RegistryKey, "http:// \\", "registry-key http://"),
         (K::FilePath, "/home/Eve//a.sh", "file-path /home/Eve/a.sh"),
         (K::FilePath, "/home/a\\b", "file-path /home/a\\b"),
         (K::FilePath, "a.exe", "malformed"),
@@ -484,5 +495,15 @@ fn messages_name_kind_value_and_fault() {
     assert_eq!(message, "ipv4-net \"10.0.0.0/7\" is wider than /8 (/19 for IPv6)");
     let long = indicator(K::DomainName, &"x y".repeat(1000)).unwrap_err();
     assert_eq!(long.reason, Reason::Malformed);
-    assert!(long.message.len() < 200);
+    assert!(long.message.len() < 300);
+}
+
+#[test]
+fn table_versions_are_those_of_the_lock_file() {
+    let lock = include_str!("../../../Cargo.lock");
+    for (name, version) in TABLE_VERSIONS {
+        let (name, version) =
+            if *name == "unicode" { ("icu_properties_data", "2.4.0") } else { (*name, *version) };
+        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{name} {version}");
+    }
 }

@@ -158,6 +158,9 @@ fn digit(byte: u8) -> Option<u8> {
 
 /// An IPv6 address, its zone cut.
 fn six(text: &str) -> Option<Ipv6Addr> {
+    if !text.contains(':') {
+        return None; // most texts here are names
+    }
     let address = match text.split_once('%') {
         Some((address, zone)) if !zone.is_empty() && zone.bytes().all(|byte| byte.is_ascii_graphic()) => {
             address

@@ -77,9 +77,8 @@ fn base58(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A Bech32 text of the networks that use it for addresses as BIP-173 has them, or of any other.
+/// A Bech32 or Bech32m text; where BIP-350 says which of the two a network uses, only that.
 fn bech32(text: &str) -> Option<String> {
-    const DIGITS: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
     const BECH32: u32 = 1;
     const BECH32M: u32 = 0x2bc8_30a3;
     let lower = text.to_ascii_lowercase();
@@ -89,11 +88,7 @@ fn bech32(text: &str) -> Option<String> {
     if !one_case || !printable || prefix.is_empty() || data.len() < 6 || lower.len() > 120 {
         return None;
     }
-    let values: Option<Vec<u8>> = data
-        .bytes()
-        .map(|byte| DIGITS.iter().position(|digit| *digit == byte).and_then(|at| u8::try_from(at).ok()))
-        .collect();
-    let values = values?;
+    let values = bech32_values(data)?;
     let expanded =
         prefix.bytes().map(|byte| byte >> 5).chain([0]).chain(prefix.bytes().map(|byte| byte & 31));
     let checksum = polymod(expanded.chain(values.iter().copied()));
@@ -104,8 +99,15 @@ fn bech32(text: &str) -> Option<String> {
         (true, _) => false,
         (false, _) => checksum == BECH32 || checksum == BECH32M,
     };
-    let fits = !segwit || (lower.len() <= 90 && values.len() >= 6 + 1 + 4);
+    // one value of version, at least 2 bytes of programme, 6 values of checksum; BIP-173's length
+    let fits = !segwit || (lower.len() <= 90 && values.len() >= 1 + 4 + 6);
     (holds && fits).then_some(lower)
+}
+
+fn bech32_values(data: &str) -> Option<Vec<u8>> {
+    const DIGITS: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+    let value = |byte| DIGITS.iter().position(|digit| *digit == byte).and_then(|at| u8::try_from(at).ok());
+    data.bytes().map(value).collect()
 }
 
 fn polymod(values: impl Iterator<Item = u8>) -> u32 {

@@ -5,7 +5,7 @@
 //! | digests | lower-case hexadecimal of the kind's length | upper case; base64 (RFC 4648 §4) of the exact length; colons between the bytes of a certificate's |
 //! | `file-ssdeep` | `3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C` | a quoted file name behind a comma is cut |
 //! | `ja4` | `t13d1516h2_8daaf6152771_e5627efa2ab1`, lower case | |
-//! | `cert-serial` | lower-case hexadecimal without leading zeros | colons, blanks, `0x` |
+//! | `cert-serial` | lower-case hexadecimal without leading zeros | colons, blanks, `0x`; a minus is kept |
 //!
 //! A kind is never guessed here: an import hash is no MD5, though both have 32 digits.
 
@@ -88,15 +88,21 @@ pub(super) fn ja4(text: &str) -> Result<String, Flaw> {
     if head_fits && is_hex(ciphers, 12) && is_hex(extensions, 12) { Ok(value) } else { Err(NO_JA4) }
 }
 
-/// A serial number, read as hexadecimal: decimal ones can't be told apart.
+/// A serial number, read as hexadecimal: decimal ones can't be told apart. RFC 5280 wants it positive;
+/// real certificates with the top bit set are logged with a minus.
 pub(super) fn serial(text: &str) -> Result<String, Flaw> {
+    let (minus, text) = text.strip_prefix('-').map_or(("", text), |text| ("-", text));
     let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
     let digits: String = text.chars().filter(|c| !matches!(c, ':' | ' ')).collect();
     if digits.is_empty() || digits.len() > 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(NO_SERIAL);
     }
     let significant = digits.trim_start_matches('0');
-    Ok(if significant.is_empty() { "0".to_owned() } else { significant.to_ascii_lowercase() })
+    Ok(if significant.is_empty() {
+        "0".to_owned()
+    } else {
+        format!("{minus}{}", significant.to_ascii_lowercase())
+    })
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {

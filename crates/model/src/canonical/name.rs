@@ -8,6 +8,10 @@
 //! (RFC 1035 §2.3.4), after one trailing dot is cut. A name whose last label is a number (`1.2.3`,
 //! `999.1.1.1`, `a.0x7f`) is none: the URL standard reads it as an address.
 //!
+//! A certificate's `*.example.com` is an observable as it stands, so that a claim of `example.com` meets
+//! it as a name under it; it is no indicator and no host of a URL. Names with blanks (DNS service
+//! discovery has `HP Color LaserJet._ipp._tcp.local`) are none.
+//!
 //! An observed name in ASCII whose `xn--` label UTS 46 refuses stays as it was seen, in lower case: DNS
 //! carried it, and the names above it are meaningful. As an indicator it is refused.
 
@@ -44,7 +48,14 @@ pub(super) fn claimed(text: &str) -> Result<Canonical, Flaw> {
     Ok(Canonical { exact_only, ..Canonical::new(Kind::DomainName, value) })
 }
 
-/// Canonical name as it is seen in a log; also the host of a URL and the domain of a mail address.
+/// Canonical name as it is seen in a log, perhaps with a wildcard for its first label.
+pub(super) fn seen(text: &str) -> Result<String, Flaw> {
+    let Some(parent) = text.strip_prefix("*.") else { return observed(text) };
+    let name = format!("*.{}", observed(parent)?);
+    if name.len() > 253 { Err(BAD_LENGTH) } else { Ok(name) }
+}
+
+/// Canonical name of the host of a URL or the domain of a mail address.
 pub(super) fn observed(text: &str) -> Result<String, Flaw> {
     match shape(text)? {
         Shape::Plain => Ok(finish(text.into())?.into_owned()),
@@ -78,6 +89,11 @@ enum Shape {
 }
 
 fn shape(text: &str) -> Result<Shape, Flaw> {
+    // No name of 253 bytes is longer than this as text; UTS 46 costs time by the square of a label.
+    const LONGEST: usize = 2048;
+    if text.len() > LONGEST {
+        return Err(BAD_LENGTH);
+    }
     let mut shape = Shape::Plain;
     for byte in text.bytes() {
         shape = match byte {
@@ -87,16 +103,12 @@ fn shape(text: &str) -> Result<Shape, Flaw> {
             _ => return Err(NO_NAME),
         };
     }
-    let encoded = text.as_bytes().windows(4).any(|window| window.eq_ignore_ascii_case(b"xn--"));
+    let encoded =
+        text.contains("--") && text.as_bytes().windows(4).any(|window| window.eq_ignore_ascii_case(b"xn--"));
     Ok(if encoded { Shape::Encoded } else { shape })
 }
 
 fn mapped(text: &str) -> Result<String, Flaw> {
-    // No name of 253 bytes is longer than this as text; UTS 46 costs time by the square of a label.
-    const LONGEST: usize = 2048;
-    if text.len() > LONGEST {
-        return Err(BAD_LENGTH);
-    }
     let ascii = Uts46::new()
         .to_ascii(text.as_bytes(), DENIED, Hyphens::Allow, DnsLength::Ignore)
         .map_err(|_| BAD_IDN)?;

@@ -9,7 +9,8 @@
 //!
 //! A path is one of Windows where it begins with a drive or a backslash, or holds a backslash and does
 //! not begin with a slash; those are compared without case (ASCII) and the others with it. A path has a
-//! separator: a bare name is a `file-name`, compared without case on every system. `.` and `..` are not
+//! separator: a bare name is a `file-name`, compared without case on every system, and a `file-name`
+//! indicator with a separator claims the narrower `file-path`. `.` and `..` are not
 //! resolved: a log names what was asked for, and links can make `a/../b` differ from `b`.
 
 use super::Flaw;
@@ -31,24 +32,25 @@ pub(super) fn path(text: &str) -> Result<String, Flaw> {
     if !is_windows(text) {
         return Ok(collapsed(text, '/'));
     }
-    let path = text.to_ascii_lowercase().replace('/', "\\");
-    let mut rest = path.as_str();
-    let mut server = false;
-    while let Some(inner) = rest.strip_prefix(r"\\?\").or_else(|| rest.strip_prefix(r"\??\")) {
-        let share = inner.strip_prefix(r"unc\");
-        server = share.is_some();
-        rest = share.unwrap_or(inner);
+    let mut path = text.to_ascii_lowercase().replace('/', "\\");
+    let server = if path.starts_with(r"\\") { "\\" } else { "" };
+    path = format!("{server}{}", collapsed(&path, '\\'));
+    loop {
+        path = if let Some(share) = path.strip_prefix(r"\\?\unc\") {
+            format!(r"\\{share}")
+        } else if let Some(inner) = path.strip_prefix(r"\\?\").or_else(|| path.strip_prefix(r"\??\")) {
+            inner.trim_start().to_owned()
+        } else {
+            break;
+        };
     }
-    server |= rest.starts_with(r"\\");
-    let path = collapsed(rest.trim_start_matches(if server { '\\' } else { '\0' }), '\\');
-    let path = if server { format!(r"\\{path}") } else { path };
     if has_separator(&path) { Ok(path) } else { Err(NO_PATH) }
 }
 
-/// The last component of a path, or a bare name; lower case.
+/// The last component of a path, or a bare name; lower case. A backslash separates here even in a
+/// UNIX path: `/mnt/share\a.exe` is more often a mixed path than a name with a backslash in it.
 pub(super) fn name(text: &str) -> Result<String, Flaw> {
-    let name = if is_windows(text) { text.rsplit(['/', '\\']).next() } else { text.rsplit('/').next() };
-    match name.map(str::trim) {
+    match text.rsplit(['/', '\\']).next().map(str::trim) {
         None | Some("" | "." | "..") => Err(NO_NAME),
         Some(name) => Ok(name.to_ascii_lowercase()),
     }
@@ -57,8 +59,10 @@ pub(super) fn name(text: &str) -> Result<String, Flaw> {
 /// A key, its root by its full name where it has one.
 pub(super) fn registry_key(text: &str) -> Result<String, Flaw> {
     let key = collapsed(&text.to_ascii_lowercase(), '\\');
-    let key = key.strip_prefix(r"computer\").unwrap_or(&key);
-    let key = key.trim_end_matches('\\');
+    let mut key = key.trim_end_matches(|c: char| c == '\\' || c.is_whitespace());
+    while let Some(inner) = key.strip_prefix(r"computer\") {
+        key = inner.trim_start();
+    }
     for (short, root) in ROOTS {
         let rest = key.strip_prefix(short);
         match rest.map(|rest| rest.strip_prefix(':').unwrap_or(rest)) {

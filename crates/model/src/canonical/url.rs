@@ -15,6 +15,8 @@
 //! `https://mega.example/#!x` would become the home page. A text needs `scheme://`, or a host with a dot
 //! (or an address) where it has no scheme; `mailto:`, `data:`, `javascript:` are no URLs here.
 
+use std::borrow::Cow;
+
 use ::url::Url;
 
 use super::{Canonical, Flaw, Note, Part, address, name};
@@ -95,9 +97,10 @@ impl Pieces {
 }
 
 /// The text as the standard's parser takes it: no control characters around it, no tabs or line ends.
-fn cleaned(text: &str) -> String {
-    let around = |c: char| c <= ' ';
-    text.trim_matches(around).replace(['\t', '\n', '\r'], "")
+fn cleaned(text: &str) -> Cow<'_, str> {
+    let text = text.trim_matches(|c: char| c <= ' ');
+    let dropped = ['\t', '\n', '\r'];
+    if text.contains(dropped) { text.replace(dropped, "").into() } else { text.into() }
 }
 
 /// Scheme in lower case, and what follows `://` (or a leading `//`).
@@ -150,6 +153,9 @@ fn is_single_label(host: &Part) -> bool {
 /// Canonical path and query, and whether there is a fragment that says something.
 fn read_tail(scheme: Option<&str>, has_host: bool, tail: &str) -> Result<(String, bool), Flaw> {
     let scheme = scheme.unwrap_or("http");
+    if scheme != "file" && (tail.is_empty() || is_canonical_tail(tail)) {
+        return Ok((if tail.is_empty() { "/" } else { tail }.to_owned(), false));
+    }
     let host = if has_host { "h" } else { "" };
     let parsed = Url::parse(&format!("{scheme}://{host}{}", escapes_normalised(tail))).map_err(|_| NO_URL)?;
     let mut path = parsed.path().to_owned();
@@ -161,6 +167,12 @@ fn read_tail(scheme: Option<&str>, has_host: bool, tail: &str) -> Result<(String
         path.push_str(query);
     }
     Ok((path, parsed.fragment().is_some_and(|fragment| !fragment.is_empty())))
+}
+
+/// Whether a path and query are their own canonical form at a glance; most are.
+fn is_canonical_tail(tail: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/?-_~.!$&()*+,;=:@".contains(&byte);
+    tail.starts_with('/') && tail.bytes().all(plain) && !tail.contains("/.")
 }
 
 fn written(scheme: Option<&str>, host: Option<&Part>, port: Option<u16>, path: &str) -> String {
@@ -237,5 +249,24 @@ pub(crate) fn default_port(scheme: &str) -> Option<u16> {
         "https" | "wss" => Some(443),
         "ftp" => Some(21),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_canonical_tail_is_what_the_parser_makes_of_it(tail in "/[a-c/?._~!$&()*+,;=:@-]{0,12}") {
+            prop_assume!(is_canonical_tail(&tail));
+            for scheme in ["http", "ftp", "tcp"] {
+                let parsed = Url::parse(&format!("{scheme}://h{tail}")).unwrap();
+                let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
+                prop_assert_eq!(format!("{}{query}", parsed.path()), tail.as_str());
+            }
+        }
     }
 }
