@@ -42,10 +42,15 @@ pub fn observables(text: &str, found: &mut dyn FnMut(Kind, &str)) {
             Shape::Address | Shape::AddressPort { .. } => Observe::Address,
             Shape::Name => Observe::One(Kind::DomainName),
             Shape::Hash(kind) => return give(kind, candidate.text.to_ascii_lowercase()),
-            Shape::Network | Shape::HostPath | Shape::NameOrFile | Shape::Cve => return,
+            Shape::Network { host_bits: true, .. } => Observe::Address,
+            Shape::Network { .. }
+            | Shape::HostPath
+            | Shape::NameOrFile
+            | Shape::UnknownSuffix
+            | Shape::Cve => return,
         };
         let text = match candidate.shape {
-            Shape::AddressPort { address } => address,
+            Shape::AddressPort { address } | Shape::Network { address, .. } => address,
             _ => candidate.text,
         };
         observe(rule, text, &mut |Found { kind, value, .. }| give(kind, value));
@@ -68,12 +73,19 @@ pub(crate) enum Shape<'a> {
         /// The address without port and brackets.
         address: &'a str,
     },
-    /// An address with a prefix length, host bits zero.
-    Network,
+    /// An address with a prefix length.
+    Network {
+        /// The address without the length.
+        address: &'a str,
+        /// Whether it has bits behind the length, as the address of an interface has.
+        host_bits: bool,
+    },
     /// A name under a public suffix.
     Name,
     /// A name that is as likely a file's: `readme.md`.
     NameOrFile,
+    /// Dotted labels under no public suffix.
+    UnknownSuffix,
     /// A digest in hex, its kind told by its length.
     Hash(Kind),
     /// A CVE identifier.
@@ -307,9 +319,10 @@ impl<'a> Scan<'a, '_> {
         if let Some(digits) = rest.strip_prefix('/').map(leading_digits).filter(|digits| !digits.is_empty()) {
             let stop = end + 1 + digits.len();
             if ends_word(self.text.as_bytes().get(stop)) && digits.len() <= 3 {
-                let shape = if is_network(address, digits) { Shape::Network } else { Shape::Address };
-                let stop = if shape == Shape::Network { stop } else { end };
-                return self.give(start, stop, shape);
+                return match host_bits(address, digits) {
+                    Some(host_bits) => self.give(start, stop, Shape::Network { address, host_bits }),
+                    None => self.give(start, end, Shape::Address),
+                };
             }
         }
         if let Some((first, last)) = self.with_port(start, end) {
@@ -363,8 +376,11 @@ impl<'a> Scan<'a, '_> {
         let bytes = self.text.as_bytes();
         let text = self.slice(start, end);
         let before = start.checked_sub(1).and_then(|at| bytes.get(at));
-        if matches!(before, Some(b'/' | b'\\')) || !has_public_suffix(text) {
+        if matches!(before, Some(b'/' | b'\\')) || !has_labels(text) {
             return None;
+        }
+        if !has_public_suffix(text) {
+            return Some(Shape::UnknownSuffix);
         }
         let with_port = bytes.get(end) == Some(&b':') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
         Some(if is_file_like(text) && !with_port { Shape::NameOrFile } else { Shape::Name })
@@ -433,16 +449,15 @@ fn is_ipv6(text: &str) -> bool {
     plausible && (text.contains("::") || text.split(':').any(|group| group.len() != 2))
 }
 
-/// Whether an address with a prefix length has no host bits and is more than one address.
-fn is_network(address: &str, digits: &str) -> bool {
-    let Ok(length) = digits.parse::<u32>() else { return false };
+/// Whether an address has bits behind a prefix length; `None` where that is no length of a network
+/// of several addresses.
+fn host_bits(address: &str, digits: &str) -> Option<bool> {
+    let length: u32 = digits.parse().ok()?;
     if let Ok(four) = address.parse::<Ipv4Addr>() {
-        return length < 32 && u64::from(u32::from(four)) << (32 + length) == 0;
+        return (length < 32).then(|| u64::from(u32::from(four)) << (32 + length) != 0);
     }
-    match address.parse::<Ipv6Addr>() {
-        Ok(six) if length < 128 => u128::from(six) << length == 0,
-        _ => false,
-    }
+    let six = u128::from(address.parse::<Ipv6Addr>().ok()?);
+    (length < 128).then(|| six << length != 0)
 }
 
 /// Kind of a digest by its length, where a text is one: hex, with a letter among the digits.
@@ -470,19 +485,20 @@ fn all_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whether a text is dotted labels of which the last begins with no digit.
+fn has_labels(text: &str) -> bool {
+    let Some((_, last)) = text.rsplit_once('.') else { return false };
+    let is_label = |label: &str| {
+        let is_mark = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || byte >= 0x80;
+        !label.is_empty() && label.bytes().all(is_mark)
+    };
+    let last_ok = last.len() >= 2 && !last.starts_with(|c: char| c.is_ascii_digit());
+    last_ok && text.len() <= 253 && text.split('.').all(is_label)
+}
+
 /// Whether a text is dotted labels under a suffix that the public suffix list knows.
 pub(crate) fn has_public_suffix(text: &str) -> bool {
-    let Some((_, last)) = text.rsplit_once('.') else { return false };
-    let last_ok = last.len() >= 2 && !last.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
-    let labels_ok = text.len() <= 253
-        && text.split('.').all(|label| {
-            !label.is_empty()
-                && label.len() <= 63 * 4
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || byte >= 0x80)
-        });
-    last_ok && labels_ok && {
+    has_labels(text) && {
         let lower = text.to_lowercase();
         psl::suffix(lower.as_bytes()).is_some_and(|suffix| suffix.is_known())
     }
@@ -530,9 +546,10 @@ mod tests {
                 Shape::Email => "mail",
                 Shape::Address => "addr",
                 Shape::AddressPort { .. } => "port",
-                Shape::Network => "net",
+                Shape::Network { host_bits: true, .. } => "host",
+                Shape::Network { .. } => "net",
                 Shape::Name => "name",
-                Shape::NameOrFile => return,
+                Shape::NameOrFile | Shape::UnknownSuffix => return,
                 Shape::Hash(kind) => kind.as_str(),
                 Shape::Cve => "cve",
             };
@@ -561,7 +578,7 @@ mod tests {
             ("/203.0.113.7:80", &["port 203.0.113.7:80"]),
             (
                 "192.0.2.0/24 192.0.2.7/24 192.0.2.7/32",
-                &["net 192.0.2.0/24", "addr 192.0.2.7", "addr 192.0.2.7"],
+                &["net 192.0.2.0/24", "host 192.0.2.7/24", "addr 192.0.2.7"],
             ),
             ("1.2.3.4.5 999.1.1.1 01.2.3.4 1.2.3 v1.2.3.4 1.2.3.4-beta", &[]),
             ("[2001:db8::1]:443 from 2001:db8::2: closed", &["port [2001:db8::1]:443", "addr 2001:db8::2"]),

@@ -19,7 +19,8 @@ use std::borrow::Cow;
 use comity_model::canonical::{self, Found, observe};
 use comity_model::{Kind, Observe, Reason, Reject};
 
-use crate::extract::{Candidate, Shape, candidates};
+use crate::extract::{Candidate, Shape, candidates, has_public_suffix};
+use crate::feed::value::is_file_name;
 
 /// Something in a text that is or looks like an indicator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,19 +111,25 @@ fn conclude(candidate: Candidate<'_>, base: Finding, findings: &mut Vec<Finding>
             give(family(address), address, true);
         }
         Shape::Address => give(family(text), text, false),
-        Shape::Network if text.contains(':') => give(Kind::Ipv6Net, text, false),
-        Shape::Network => give(Kind::Ipv4Net, text, false),
+        Shape::Network { .. } if text.contains(':') => give(Kind::Ipv6Net, text, false),
+        Shape::Network { .. } => give(Kind::Ipv4Net, text, false),
         Shape::Hash(kind) => give(kind, text, false),
         Shape::Cve => give(Kind::Cve, text, false),
         Shape::Name | Shape::HostPath if hides_scheme(text) => {
             let why = format!("{text:?} may be a URL or a name with underscores");
             findings.push(unclear(base, why));
         }
+        Shape::HostPath if !base.defanged && !is_known_host(text) => {}
         Shape::HostPath => give(Kind::Url, text, false),
+        Shape::UnknownSuffix if !base.defanged => {}
         Shape::NameOrFile if !base.defanged => {
             findings.push(unclear(base, format!("{text:?} may be a name or a file")));
         }
-        Shape::Name | Shape::NameOrFile => give(Kind::DomainName, text, false),
+        Shape::UnknownSuffix if is_file_name(text) => {
+            findings.push(unclear(base, format!("{text:?} looks like a file name")));
+        }
+        // nobody defangs what is no indicator
+        Shape::Name | Shape::NameOrFile | Shape::UnknownSuffix => give(Kind::DomainName, text, false),
     }
     for part in parts {
         give_part(findings, &part);
@@ -142,6 +149,12 @@ fn give_part(findings: &mut Vec<Finding>, part: &Found) {
 
 fn unclear(base: Finding, why: String) -> Finding {
     Finding { kind: Kind::DomainName, value: Err(Reject::new(Reason::Ambiguous, why)), ..base }
+}
+
+/// Whether the host of a URL without a scheme is an address or stands under a public suffix.
+fn is_known_host(text: &str) -> bool {
+    let host = text.split(['/', ':']).next().unwrap_or("");
+    has_public_suffix(host) || host.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
 fn family(address: &str) -> Kind {

@@ -23,6 +23,7 @@ use comity_model::{Claim, Kind, Reason, Reject, Tlp};
 use super::plain::wide;
 use super::value::{What, claim, confidence, instant, named_type};
 use super::{ClaimSink, FeedFormat, FeedMapping, FeedOptions, Place};
+use crate::extract::has_public_suffix;
 use crate::log::{OptionsError, Sample};
 
 /// The table's row.
@@ -176,6 +177,14 @@ struct Header {
     row_at: Option<u64>,
 }
 
+impl Header {
+    /// Whether every column that a job numbers has a well-known name.
+    fn names_all(&self, mapping: &FeedMapping) -> bool {
+        let name_of = |number: &String| self.names.get(number.parse::<usize>().ok()?.checked_sub(1)?);
+        mapping.columns.values().all(|number| name_of(number).is_some_and(|name| role(name).is_some()))
+    }
+}
+
 /// Finds the header: the last comment before the first row, or the first row itself.
 fn find_header(feed: &[u8]) -> Option<Header> {
     let mut commented = None;
@@ -193,7 +202,11 @@ fn find_header(feed: &[u8]) -> Option<Header> {
 /// A line as a header: known columns, one of which names values.
 fn header_of(line: &str, row_at: Option<u64>) -> Option<Header> {
     let header = |delimiter: u8| {
-        let names: Vec<String> = fields(line, delimiter)?.iter().map(|name| key(name)).collect();
+        let cells = fields(line, delimiter)?;
+        if cells.iter().any(|cell| is_value(cell)) {
+            return None;
+        }
+        let names: Vec<String> = cells.iter().map(|name| key(name)).collect();
         let claims = names.iter().any(|name| matches!(role(name), Some(Role::Value | Role::Typed(_))));
         let known = names.iter().filter(|name| role(name).is_some()).count();
         // of a comment more is asked, since it may be prose
@@ -201,6 +214,11 @@ fn header_of(line: &str, row_at: Option<u64>) -> Option<Header> {
         (claims && known >= enough).then_some(Header { names, delimiter, row_at })
     };
     [b',', b';', b'\t', b'|'].into_iter().find_map(header)
+}
+
+/// Whether a cell is a value rather than a column's name.
+fn is_value(cell: &str) -> bool {
+    cell.contains("://") || has_public_suffix(cell) || cell.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// A column's name without case and marks between words.
@@ -312,6 +330,7 @@ impl Table {
     ) -> Result<Self, OptionsError> {
         let delimiter = mapping.delimiter.or(header.as_ref().map(|header| header.delimiter)).unwrap_or(b',');
         let by_number = mapping.columns.values().all(|column| column.parse::<usize>().is_ok());
+        let header = header.filter(|header| !by_number || header.names_all(mapping));
         let header = header.or_else(|| if by_number { None } else { first_row(feed, delimiter) });
         let mut table = Self {
             delimiter,
@@ -436,7 +455,7 @@ fn with_port(cell: &str, port: &str, what: What, options: &FeedOptions) -> Resul
         _ => return Ok(alone),
     };
     let both = claim(&text, What::IpPort, options)?;
-    Ok(Claim { original: format!("{cell}:{port}"), ..both })
+    Ok(Claim { original: if cell.contains(':') { text } else { format!("{cell}:{port}") }, ..both })
 }
 
 /// The first row as a header, whatever its names.

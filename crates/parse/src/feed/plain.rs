@@ -32,29 +32,32 @@ fn detect(sample: &Sample<'_>) -> u8 {
     let whole = sample.head.len().min(8192);
     let head = sample.head.get(..whole).unwrap_or_default();
     let cut = memchr::memrchr(b'\n', head).map_or(head.len(), |at| at + 1);
-    if read(head.get(..cut).unwrap_or_default(), &options, &mut count).is_err() || count.accepted == 0 {
+    if read(head.get(..cut).unwrap_or_default(), &options, &mut count).is_err() || count.values == 0 {
         return 0;
     }
-    match count.rejected {
-        rejected if rejected <= count.accepted => 40,
-        rejected if rejected / 4 <= count.accepted => 5,
+    match count.strange {
+        strange if strange <= count.values => 40,
+        strange if strange / 4 <= count.values => 5,
         _ => 0,
     }
 }
 
+/// Lines that are values, usable or not, and lines that are nothing like one.
 #[derive(Default)]
 struct Count {
-    accepted: u32,
-    rejected: u32,
+    values: u32,
+    strange: u32,
 }
 
 impl ClaimSink for Count {
     fn accept(&mut self, _: Place, _: Claim) {
-        self.accepted += 1;
+        self.values += 1;
     }
 
-    fn reject(&mut self, _: Place, _: Reject, _: &str) {
-        self.rejected += 1;
+    fn reject(&mut self, _: Place, reject: Reject, _: &str) {
+        let strange =
+            matches!(reject.reason, Reason::NotAnIndicator | Reason::Ambiguous | Reason::NoDeclaredField);
+        *(if strange { &mut self.strange } else { &mut self.values }) += 1;
     }
 }
 

@@ -222,7 +222,7 @@ fn is_asn(text: &str) -> bool {
 }
 
 /// Whether the last label ends the names of files and is no top-level domain of any kind.
-fn is_file_name(name: &str) -> bool {
+pub(crate) fn is_file_name(name: &str) -> bool {
     const ENDINGS: [&str; 40] = [
         "7z", "apk", "asp", "aspx", "bat", "bin", "cfg", "cmd", "conf", "cpl", "dat", "dll", "doc", "docm",
         "docx", "elf", "exe", "hta", "htm", "html", "img", "iso", "jar", "jpg", "js", "json", "jsp", "lnk",

@@ -1,8 +1,8 @@
 //! `zeek-intel`: the input files of Zeek's intelligence framework.
 //!
 //! ```text
-//! #fields	indicator	indicator_type	meta.source
-//! 203.0.113.7	Intel::ADDR	example
+//! #fields⇥indicator⇥indicator_type⇥meta.source          (⇥ is a tab)
+//! 203.0.113.7⇥Intel::ADDR⇥example
 //! ```
 //!
 //! URLs have no scheme. Zeek itself meets names exactly; here a name meets those under it too, as
