@@ -131,11 +131,11 @@ impl Reader {
         let mut nested = Vec::new();
         keys.restart();
         json::members(text, |key, value| {
-            let slot = keys.slot(key, |key| names.slot(key));
-            if slot.is_none() && value.starts_with('{') {
+            if value.starts_with('{') {
                 nested.push((key.to_owned(), value));
+            } else {
+                note(keys.slot(key, |key| names.slot(key)), value);
             }
-            note(slot, value);
         })?;
         for (outer, value) in nested {
             json::members(value, |inner, value| note(names.slot(&format!("{outer}.{inner}")), value))?;
