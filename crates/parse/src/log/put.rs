@@ -117,6 +117,14 @@ pub(crate) fn put_value(
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
+    // the common case, without a list
+    match value {
+        Value::Text(text) => return put(to, text, sink),
+        Value::Json(value) if !value.starts_with('[') => {
+            return json::scalar(value, scratch).map_or(Ok(()), |text| put(to, text, sink));
+        }
+        _ => {}
+    }
     let mut result = Ok(());
     match to {
         To::Field(field) if value.is_list() && field.info().column == Column::Text => {

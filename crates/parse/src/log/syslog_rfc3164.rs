@@ -51,7 +51,7 @@ impl LogReader for Reader {
         if record.trim_ascii().is_empty() {
             return Outcome::Header;
         }
-        let text = String::from_utf8_lossy(record);
+        let text = detect::as_text(record);
         match self.line(&text, sink) {
             Ok(()) => Outcome::Event,
             Err(reject) => Outcome::Reject(reject),
