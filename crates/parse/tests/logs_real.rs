@@ -9,7 +9,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use comity_model::{Field, Reason};
-use comity_parse::log::{self, LogOptions, Outcome, Sample};
+use comity_parse::log::{self, LogOptions, Mapping, Outcome, Sample};
 use logs_common::{Read, counts, read_all, shared};
 
 /// Bytes of a file, decompressed as far as it goes.
@@ -179,4 +179,39 @@ fn zat_and_slips_are_read_and_their_rejects_are_known() {
             ("zeek-slips/test10-mixed-zeek-dir/notice.log", 21, Reason::WrongFieldCount),
         ]
     );
+}
+
+#[test]
+fn windows_events_are_read_by_a_mapping() {
+    let Some(shared) = shared() else { return };
+    let folder = shared.join("data/logs/windows-json-otrf");
+    let columns =
+        [("SourceIp", "src_ip"), ("Image", "process_path"), ("Hashes", "hashes"), ("Hostname", "device")];
+    let mapping = Mapping {
+        time: Some("@timestamp".to_owned()),
+        columns: columns.map(|(key, field)| (key.to_owned(), field.to_owned())).into(),
+        ..Mapping::default()
+    };
+    let options = LogOptions { mapping: Some(mapping), ..LogOptions::default() };
+    let (mut packed, mut imphashes) = (0, 0);
+    for path in files(&folder).into_iter().step_by(14) {
+        let bytes = bytes_of(&path);
+        let scores = log::detect(&Sample { name: "x.json", head: &bytes[..bytes.len().min(64 << 10)] });
+        assert_eq!(
+            scores.iter().map(|score| score.0.name).collect::<Vec<_>>(),
+            ["ndjson"],
+            "{}",
+            path.display()
+        );
+        let reads = read_all(scores[0].0, "x.json", &bytes, &options, 1 << 16);
+        assert_eq!(rejects(&reads), [], "{}", path.display());
+        packed += memchr::memmem::find_iter(&bytes, b"IMPHASH=").count();
+        let hashes = |field| reads.iter().filter_map(move |read| read.event.values.get(&field)).flatten();
+        imphashes += hashes(Field::Imphash).count();
+        assert!(
+            hashes(Field::Md5)
+                .all(|md5| hashes(Field::Imphash).all(|imphash| imphash != md5 || md5.starts_with("0000")))
+        );
+    }
+    assert!(imphashes > 0 && packed >= imphashes);
 }

@@ -104,6 +104,7 @@ const TABLE: &[(&str, &str, To)] = &[
     ("netflow", "age", To::Seconds(Field::DurationUs)),
     ("netflow", "bytes", f(Field::BytesOut)),
     ("nfs", "filename", f(Field::FileName)),
+    ("quic", "ja4", f(Field::Ja4)),
     ("quic", "sni", f(Field::TlsSni)),
     ("quic", "ua", f(Field::UserAgent)),
     ("quic", "version", f(Field::TlsVersion)),
@@ -229,7 +230,7 @@ fn member(
 fn object(name: &str, text: &str, scratch: &mut String, sink: &mut dyn RecordSink) -> Result<(), Reject> {
     match name {
         "http" => put_http(text, scratch, sink)?,
-        "dns" => return put_dns(text, scratch, sink),
+        "dns" | "mdns" => return put_dns(text, scratch, sink),
         _ => {}
     }
     each_member(text, &mut |key, value| match (name, key) {
