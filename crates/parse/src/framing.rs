@@ -229,7 +229,8 @@ impl Out {
 
     /// Room for a chunk.
     fn buffer(&self) -> Vec<u8> {
-        Vec::with_capacity(self.target.saturating_add(PART_BYTES).min(2 * CHUNK_BYTES))
+        let slack = self.target.min(PART_BYTES);
+        Vec::with_capacity(self.target.saturating_add(slack).min(2 * CHUNK_BYTES))
     }
 }
 

@@ -68,7 +68,37 @@ pub fn epoch(text: &str, unit: Unit) -> Option<i64> {
 
 /// Reads decimal text (`-12`, `1.5e3`, `.5`) times ten to the power of `scale`, floored; `None`
 /// where it is no number or does not fit.
-pub fn decimal(text: &str, scale: i32) -> Option<i64> {
+pub fn decimal(text: &str, scale: u32) -> Option<i64> {
+    plain_decimal(text.as_bytes(), scale).or_else(|| any_decimal(text, scale))
+}
+
+/// Digits with at most one dot among them, few enough not to overflow: nearly all that logs hold.
+fn plain_decimal(bytes: &[u8], scale: u32) -> Option<i64> {
+    if bytes.len() > 18 {
+        return None;
+    }
+    let (mut value, mut digits, mut wanted) = (0_i64, 0, None);
+    for &byte in bytes {
+        match (byte, &mut wanted) {
+            (b'0'..=b'9', None) => value = value * 10 + i64::from(byte - b'0'),
+            (b'0'..=b'9', Some(0)) => {}
+            (b'0'..=b'9', Some(wanted)) => {
+                value = value * 10 + i64::from(byte - b'0');
+                *wanted -= 1;
+            }
+            (b'.', None) => {
+                wanted = Some(scale);
+                continue;
+            }
+            _ => return None,
+        }
+        digits += 1;
+    }
+    let missing = wanted.unwrap_or(scale);
+    if digits == 0 { None } else { value.checked_mul(10_i64.checked_pow(missing)?) }
+}
+
+fn any_decimal(text: &str, scale: u32) -> Option<i64> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (text, 0),
@@ -472,6 +502,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_decimals_are_decimals(text in r"[0-9]{0,12}\.?[0-9]{0,9}", scale in 0_u32..7) {
+            if let Some(value) = plain_decimal(text.as_bytes(), scale) {
+                prop_assert_eq!(any_decimal(&text, scale), Some(value));
+            }
+        }
+
         #[test]
         fn our_calendar_is_jiffs(at_us in MIN_US..=MAX_US) {
             let at = jiff::Timestamp::from_microsecond(at_us).unwrap();

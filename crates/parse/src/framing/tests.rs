@@ -23,11 +23,9 @@ fn without_cr(bytes: &[u8], start: usize, lf: usize) -> (usize, usize) {
 
 fn naive_lines(bytes: &[u8], mut start: usize) -> Spans {
     let mut spans = Vec::new();
-    for at in start..bytes.len() {
-        if bytes[at] == b'\n' {
-            spans.push(without_cr(bytes, start, at));
-            start = at + 1;
-        }
+    while let Some(length) = bytes[start..].iter().position(|&byte| byte == b'\n') {
+        spans.push(without_cr(bytes, start, start + length));
+        start += length + 1;
     }
     if start < bytes.len() {
         spans.push((start, bytes.len() - start));
@@ -140,6 +138,10 @@ fn split(framing: Framing, bytes: &[u8], blocks: &[usize], target: usize, max: u
     pieces
 }
 
+fn at_usize(offset: u64) -> usize {
+    usize::try_from(offset).unwrap()
+}
+
 /// Checks the pieces' own numbers, and gives the spans of all records and of the long ones.
 fn spans_of(pieces: &[Piece], bytes: &[u8], target: usize, max: usize, gaps: bool) -> (Spans, Spans) {
     let (mut all, mut long) = (Vec::new(), Vec::new());
@@ -148,13 +150,13 @@ fn spans_of(pieces: &[Piece], bytes: &[u8], target: usize, max: usize, gaps: boo
         match piece {
             Piece::TooLong(too_long) => {
                 assert_eq!(too_long.record, number);
-                let span = (too_long.offset as usize, too_long.length as usize);
+                let span = (at_usize(too_long.offset), at_usize(too_long.length));
                 assert!(span.1 > max);
                 all.push(span);
                 long.push(span);
             }
             Piece::Chunk(chunk) => {
-                let start = chunk.offset as usize;
+                let start = at_usize(chunk.offset);
                 assert_eq!(chunk.first_record, number);
                 assert_eq!(chunk.bytes, bytes[start..start + chunk.bytes.len()]);
                 assert!(chunk.count > 0 && chunk.count == chunk.records().count() as u64);
@@ -227,7 +229,10 @@ proptest! {
 }
 
 fn texts(framing: Framing, text: &str) -> Vec<&str> {
-    naive(framing, text.as_bytes()).into_iter().map(|(start, length)| &text[start..start + length]).collect()
+    naive(framing, text.as_bytes())
+        .into_iter()
+        .map(|(start, length)| text.get(start..start + length).unwrap())
+        .collect()
 }
 
 #[test]

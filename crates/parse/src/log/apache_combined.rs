@@ -41,7 +41,7 @@ impl LogReader for Reader {
         if record.trim_ascii().is_empty() {
             return Outcome::Header;
         }
-        let text = String::from_utf8_lossy(record);
+        let text = detect::as_text(record);
         match Line::of(&text).and_then(|line| line.put(sink)) {
             Ok(()) => Outcome::Event,
             Err(reject) => Outcome::Reject(reject),

@@ -92,7 +92,7 @@ impl LogReader for Reader {
         if record.trim_ascii().is_empty() {
             return Outcome::Header;
         }
-        let text = String::from_utf8_lossy(record);
+        let text = detect::as_text(record);
         let Some(columns) = &self.columns else {
             return match self.header(&text) {
                 Ok(()) => Outcome::Header,
@@ -109,15 +109,14 @@ impl LogReader for Reader {
         if self.columns.is_some() {
             return;
         }
-        let mut splitter = Splitter::new(Framing::Csv, 1, MAX_RECORD_BYTES);
+        let mut splitter = Splitter::new(Framing::Csv, usize::MAX, MAX_RECORD_BYTES);
         splitter.push(chunk);
         splitter.finish();
-        while let Some(Piece::Chunk(row)) = splitter.next_piece() {
-            let row = row.records().next().and_then(|(start, length)| row.bytes.get(start..start + length));
-            let Some(row) = row.filter(|row| !row.trim_ascii().is_empty()) else { continue };
+        let Some(Piece::Chunk(rows)) = splitter.next_piece() else { return };
+        let mut rows = rows.records().filter_map(|(start, length)| rows.bytes.get(start..start + length));
+        if let Some(row) = rows.find(|row| !row.trim_ascii().is_empty()) {
             // what can't be used is rejected by the one who reads it
-            let _ = self.header(&String::from_utf8_lossy(row));
-            return;
+            let _ = self.header(&detect::as_text(row));
         }
     }
 

@@ -106,10 +106,11 @@ fn bad_json(error: &serde_json::Error) -> Reject {
     let message = error.to_string();
     let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
     let place = match (error.line(), error.column()) {
-        (0 | 1, column) => format!("at column {column}"),
-        (line, column) => format!("at line {line} of the record, column {column}"),
+        (_, 0) => String::new(),
+        (1, column) => format!(" at column {column}"),
+        (line, column) => format!(" at line {line} of the record, column {column}"),
     };
-    Reject::new(Reason::BadJson, format!("{what} {place}"))
+    Reject::new(Reason::BadJson, format!("{what}{place}"))
 }
 
 struct Members<F>(F);
@@ -197,8 +198,8 @@ mod tests {
     fn a_reject_names_the_column() {
         let message = |text| list(text).unwrap_err().message;
         assert_eq!(message(r#"{"a":1,}"#), "trailing comma at column 8");
-        assert_eq!(message(""), "EOF while parsing a value at column 0");
-        assert_eq!(message("[1]"), "invalid type: sequence, expected an object at column 0");
+        assert_eq!(message(""), "EOF while parsing a value");
+        assert_eq!(message("[1]"), "invalid type: sequence, expected an object");
         assert_eq!(message("{\"a\":1}x"), "trailing characters at column 8");
         assert_eq!(message("{\n\"a\"}"), "expected `:` at line 2 of the record, column 4");
         assert_eq!(list(&"[".repeat(100_000)).unwrap_err().reason, Reason::BadJson);

@@ -40,7 +40,7 @@ impl LogReader for Reader {
         if record.trim_ascii().is_empty() {
             return Outcome::Header;
         }
-        let text = String::from_utf8_lossy(record);
+        let text = detect::as_text(record);
         sink.class(self.plan.class);
         match object(&self.plan, "", &text, &mut self.scratch, sink) {
             Ok(()) => Outcome::Event,

@@ -43,7 +43,7 @@ pub(crate) enum Value<'a> {
     Text(&'a str),
     /// JSON.
     Json(&'a str),
-    /// Text of Zeek TSV: `\\xNN` and `\\\\` are escapes; members of a list where a separator is given.
+    /// Text of Zeek TSV: `\xNN` and `\\` are escapes; members of a list where a separator is given.
     Escaped(&'a str, Option<char>),
 }
 
@@ -71,7 +71,7 @@ impl Value<'_> {
     }
 }
 
-/// Undoes `\\xNN` and `\\\\`; other backslashes are content.
+/// Undoes `\xNN` and `\\`; other backslashes are content.
 fn zeek_unescaped<'a>(text: &'a str, scratch: &'a mut String) -> &'a str {
     if memchr::memchr(b'\\', text.as_bytes()).is_none() {
         return text;
@@ -117,6 +117,14 @@ pub(crate) fn put_value(
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
+    // the common case, without a list
+    match value {
+        Value::Text(text) => return put(to, text, sink),
+        Value::Json(value) if !value.starts_with('[') => {
+            return json::scalar(value, scratch).map_or(Ok(()), |text| put(to, text, sink));
+        }
+        _ => {}
+    }
     let mut result = Ok(());
     match to {
         To::Field(field) if value.is_list() && field.info().column == Column::Text => {
@@ -180,7 +188,7 @@ fn put_field(field: Field, text: &str, sink: &mut dyn RecordSink) -> Result<(), 
     Ok(())
 }
 
-fn integer(field: Field, text: &str, scale: i32) -> Result<i64, Reject> {
+fn integer(field: Field, text: &str, scale: u32) -> Result<i64, Reject> {
     time::decimal(text, scale).ok_or_else(|| {
         Reject::new(Reason::BadValue, format!("{field} {:?} is not a number that fits", clipped(text)))
     })

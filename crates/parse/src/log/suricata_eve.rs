@@ -71,7 +71,7 @@ const TABLE: &[(&str, &str, To)] = &[
     ("email", "reply_to", f(Field::EmailReplyTo)),
     ("email", "subject", f(Field::Subject)),
     ("email", "to", f(Field::EmailTo)),
-    ("email", "url", To::Scanned(Field::ReceivedPath)),
+    ("email", "url", f(Field::Url)),
     ("email", "x_originating_ip", f(Field::OriginatingIp)),
     ("fileinfo", "filename", f(Field::FileName)),
     ("fileinfo", "magic", f(Field::MimeType)),
@@ -104,6 +104,7 @@ const TABLE: &[(&str, &str, To)] = &[
     ("netflow", "age", To::Seconds(Field::DurationUs)),
     ("netflow", "bytes", f(Field::BytesOut)),
     ("nfs", "filename", f(Field::FileName)),
+    ("quic", "ja4", f(Field::Ja4)),
     ("quic", "sni", f(Field::TlsSni)),
     ("quic", "ua", f(Field::UserAgent)),
     ("quic", "version", f(Field::TlsVersion)),
@@ -158,7 +159,7 @@ impl LogReader for Reader {
         if record.trim_ascii().is_empty() {
             return Outcome::Header;
         }
-        let text = String::from_utf8_lossy(record);
+        let text = detect::as_text(record);
         match self.object(&text, sink) {
             Ok(()) => Outcome::Event,
             Err(reject) => Outcome::Reject(reject),
@@ -229,7 +230,7 @@ fn member(
 fn object(name: &str, text: &str, scratch: &mut String, sink: &mut dyn RecordSink) -> Result<(), Reject> {
     match name {
         "http" => put_http(text, scratch, sink)?,
-        "dns" => return put_dns(text, scratch, sink),
+        "dns" | "mdns" => return put_dns(text, scratch, sink),
         _ => {}
     }
     each_member(text, &mut |key, value| match (name, key) {
@@ -346,29 +347,45 @@ fn each_object(value: &str, each: &mut dyn FnMut(&str) -> Result<(), Reject>) ->
     result
 }
 
-/// The look-up and its answers in every form that EVE has had.
+/// The look-up and its answers in every form that EVE has had. `grouped` says again what `answers` says.
 fn put_dns(text: &str, scratch: &mut String, sink: &mut dyn RecordSink) -> Result<(), Reject> {
-    let mut asked = false;
+    let (mut asked, mut answered) = (false, false);
+    each_member(text, &mut |key, _| {
+        answered |= key == "answers";
+        Ok(())
+    })?;
     each_member(text, &mut |key, value| match key {
         "query" | "queries" => each_object(value, &mut |query| {
-            // a column for one name: the others are observables
-            let name = if asked { To::Also(Field::Query) } else { To::Field(Field::Query) };
-            let kind = if asked { To::Nowhere } else { To::Field(Field::QueryType) };
-            asked = true;
-            each_member(query, &mut |key, value| match key {
-                "rrname" => put_value(name, Value::Json(value), scratch, sink),
-                "rrtype" => put_value(kind, Value::Json(value), scratch, sink),
-                _ => Ok(()),
-            })
+            let again = std::mem::replace(&mut asked, true);
+            put_query(query, again, scratch, sink)
         }),
         "answer" | "answers" | "authorities" | "additionals" => {
             each_object(value, &mut |answer| put_answer(answer, scratch, sink))
         }
+        "grouped" if answered => Ok(()),
         "grouped" => each_member(value, &mut |_, answers| {
             put_value(To::Field(Field::Answers), Value::Json(answers), scratch, sink)?;
             each_object(answers, &mut |answer| put_rdata(answer, scratch, sink))
         }),
         _ => member("dns", key, value, scratch, sink),
+    })
+}
+
+/// One question. The column holds one name: that of a further question is an observable only.
+fn put_query(
+    query: &str,
+    again: bool,
+    scratch: &mut String,
+    sink: &mut dyn RecordSink,
+) -> Result<(), Reject> {
+    let (name, kind) = match again {
+        false => (To::Field(Field::Query), To::Field(Field::QueryType)),
+        true => (To::Also(Field::Query), To::Nowhere),
+    };
+    each_member(query, &mut |key, value| match key {
+        "rrname" => put_value(name, Value::Json(value), scratch, sink),
+        "rrtype" => put_value(kind, Value::Json(value), scratch, sink),
+        _ => Ok(()),
     })
 }
 

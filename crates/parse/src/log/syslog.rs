@@ -1,18 +1,20 @@
 //! What the two forms of syslog share: the priority, and putting the parts.
 
+use std::borrow::Cow;
+
 use comity_model::{Class, Field, Reject};
 
 use super::RecordSink;
 use super::put::{To, put};
 
 /// The parts of a record that both forms have; empty where absent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Parts<'a> {
     /// Facility times eight plus severity, 0 to 191.
     pub(super) priority: Option<u8>,
     pub(super) host: &'a str,
     pub(super) program: &'a str,
-    pub(super) message: &'a str,
+    pub(super) message: Cow<'a, str>,
 }
 
 /// `<34>` at the beginning, if it is there, and what follows; `None` where it is broken.
@@ -52,6 +54,6 @@ impl Parts<'_> {
         put(To::Field(Field::Severity), severity.copied().unwrap_or_default(), sink)?;
         put(To::Field(Field::Device), self.host, sink)?;
         put(To::Field(Field::Service), self.program, sink)?;
-        put(To::Field(Field::Message), self.message, sink)
+        put(To::Field(Field::Message), &self.message, sink)
     }
 }

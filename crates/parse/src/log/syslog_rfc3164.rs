@@ -30,7 +30,9 @@ pub(super) const FORMAT: LogFormat = LogFormat {
 };
 
 fn detect(sample: &Sample<'_>) -> u8 {
-    detect::share(sample, 90, |line| split(line, &Zone::Utc).is_ok_and(|(_, parts)| !parts.host.is_empty()))
+    detect::share(sample, 90, |line| {
+        split(line, &Zone::Utc).is_ok_and(|(_, parts)| !(parts.host.is_empty() && parts.program.is_empty()))
+    })
 }
 
 fn open(options: &LogOptions) -> Result<Box<dyn LogReader>, OptionsError> {
@@ -49,7 +51,7 @@ impl LogReader for Reader {
         if record.trim_ascii().is_empty() {
             return Outcome::Header;
         }
-        let text = String::from_utf8_lossy(record);
+        let text = detect::as_text(record);
         match self.line(&text, sink) {
             Ok(()) => Outcome::Event,
             Err(reject) => Outcome::Reject(reject),
@@ -105,9 +107,13 @@ fn split<'a>(text: &'a str, zone: &Zone) -> Result<(Stamp, Parts<'a>), Reject> {
     // Cisco puts a colon behind the stamp
     let rest = rest.strip_prefix(':').unwrap_or(rest);
     let rest = rest.strip_prefix(' ').ok_or_else(not_syslog)?.trim_start();
-    let (host, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    // a first word that ends with a colon is the program: the host was left out
+    let (host, rest) = match rest.split_once(' ').unwrap_or((rest, "")) {
+        (word, _) if word.ends_with(':') => ("", rest),
+        found => found,
+    };
     let (program, message) = split_tag(rest.trim_start());
-    Ok((stamp, Parts { priority, host, program, message }))
+    Ok((stamp, Parts { priority, host, program, message: message.into() }))
 }
 
 /// Program and message of `sshd(pam_unix)[19939]: text` and `kernel: text`; a message without a tag is

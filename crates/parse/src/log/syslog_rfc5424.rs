@@ -38,7 +38,7 @@ impl LogReader for Reader {
         if record.trim_ascii().is_empty() {
             return Outcome::Header;
         }
-        let text = String::from_utf8_lossy(record);
+        let text = detect::as_text(record);
         match line(&text, sink) {
             Ok(()) => Outcome::Event,
             Err(reject) => Outcome::Reject(reject),
@@ -79,9 +79,14 @@ fn split(text: &str) -> Result<(Option<&str>, Parts<'_>), Reject> {
     word("message id")?;
     let rest = word("structured data")?;
     let text = after_structured_data(rest).ok_or_else(|| broken("end of the structured data"))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let message = if rest.starts_with('[') { rest } else { text };
-    Ok((stamp, Parts { priority, host, program, message: message.trim_end() }))
+    // a byte order mark says that the text is UTF-8, and is not of it
+    let (text, marked) = text.strip_prefix('\u{feff}').map_or((text, false), |text| (text, true));
+    let message = match rest.starts_with('[') {
+        true if marked => rest.replacen('\u{feff}', "", 1).trim_end().to_owned().into(),
+        true => rest.trim_end().into(),
+        false => text.trim_end().into(),
+    };
+    Ok((stamp, Parts { priority, host, program, message }))
 }
 
 fn unless_nil(word: &str) -> &str {
@@ -139,6 +144,6 @@ mod tests {
             assert_eq!(reason(bad), Reason::NotThisFormat, "{bad:?}");
         }
         let (stamp, parts) = split("<34>1 - - - - - - \u{feff}text").unwrap();
-        assert_eq!((stamp, parts.host, parts.message), (None, "", "text"));
+        assert_eq!((stamp, parts.host, &*parts.message), (None, "", "text"));
     }
 }

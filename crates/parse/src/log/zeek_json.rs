@@ -89,7 +89,7 @@ impl LogReader for Reader {
         if record.trim_ascii().is_empty() {
             return Outcome::Header;
         }
-        let text = String::from_utf8_lossy(record);
+        let text = detect::as_text(record);
         match self.object(&text, sink) {
             Ok(()) => Outcome::Event,
             Err(reject) => Outcome::Reject(reject),
@@ -131,14 +131,18 @@ impl Reader {
         let mut nested = Vec::new();
         keys.restart();
         json::members(text, |key, value| {
-            let slot = keys.slot(key, |key| names.slot(key));
-            if slot.is_none() && value.starts_with('{') {
+            if value.starts_with('{') {
                 nested.push((key.to_owned(), value));
+            } else if !matches!(value, "null" | "\"\"" | "[]") {
+                note(keys.slot(key, |key| names.slot(key)), value);
             }
-            note(slot, value);
         })?;
         for (outer, value) in nested {
-            json::members(value, |inner, value| note(names.slot(&format!("{outer}.{inner}")), value))?;
+            json::members(value, |inner, value| {
+                if !matches!(value, "null" | "\"\"" | "[]") {
+                    note(names.slot(&format!("{outer}.{inner}")), value);
+                }
+            })?;
         }
         Ok(())
     }
@@ -171,7 +175,7 @@ struct Row<'a> {
 impl Record for Row<'_> {
     fn raw(&self, slot: usize) -> Option<&str> {
         let &(start, end) = self.spans.get(slot)?.as_ref()?;
-        self.text.get(start..end).filter(|&value| !matches!(value, "null" | "\"\"" | "[]"))
+        self.text.get(start..end)
     }
 
     fn value(&self, slot: usize) -> Option<Value<'_>> {

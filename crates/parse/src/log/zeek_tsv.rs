@@ -2,16 +2,16 @@
 //!
 //! ```text
 //! #separator \x09
-//! #set_separator	,
-//! #empty_field	(empty)
-//! #unset_field	-
-//! #path	conn
-//! #fields	ts	uid	id.orig_h	id.orig_p	id.resp_h	id.resp_p	proto
-//! #types	time	string	addr	port	addr	port	enum
-//! 1521911720.629574	CmC9kY1X0u9nP78KZc	192.0.2.120	39611	198.51.100.200	443	tcp
+//! #set_separator    ,
+//! #empty_field    (empty)
+//! #unset_field    -
+//! #path    conn
+//! #fields    ts    uid    id.orig_h    id.orig_p    id.resp_h    id.resp_p    proto
+//! #types    time    string    addr    port    addr    port    enum
+//! 1521911720.629574    CmC9kY1X0u9nP78KZc    192.0.2.120    39611    198.51.100.200    443    tcp
 //! ```
 //!
-//! The header says which columns there are; a new one may come at any place, as in concatenated logs.
+//! Wide blanks stand for tabs. The header says which columns there are; a new one may come at any place, as in concatenated logs.
 //! Columns that the table in [`super::zeek`] does not name (`_node_name`, labels) are passed over.
 //! Rejects: a record before any header, one with another number of columns than `#fields`, a `ts` that
 //! is no time, a count that is no number, a `#separator` that is not one ASCII character.
