@@ -1,5 +1,7 @@
 //! Job files: the whole message for each kind of mistake, a round trip of every key, the schema, and paths.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 
@@ -265,12 +267,37 @@ sql = "lose.sql"
         inputs.problems.iter().map(|problem| problem.to_string().replace(&base_shown, "BASE")).collect();
     let expected = [
         "job.toml:5:48: evidence[0].path[3] \"nothing/*.log\" matches no file\nhint: paths are relative to the job file, in BASE",
-        "job.toml:11:10: evidence[1].sha256 is one digest for 4 files\nhint: give each file with a digest an [[evidence]] of its own",
+        "job.toml:11:10: evidence[1].sha256 is about one file, but the paths name 4\nhint: give the file that it is about an [[evidence]] of its own",
         "job.toml:14:8: evidence[2].path \"de\" is a directory\nhint: name the files in it, such as \"de/*.log\"",
         "job.toml:18:8: evidence[3].path \"absent.log\" is not there\nhint: paths are relative to the job file, in BASE",
         "job.toml:31:7: correlation[1].sql \"lose.sql\" is not there",
     ];
     assert_eq!(problems, expected);
+}
+
+/// The job that the repository ships names only what is there.
+#[test]
+fn operation_lantern_is_a_right_job() {
+    let base = Path::new(ROOT).join("sample-data/operation-lantern");
+    let text = fs::read_to_string(base.join("job.toml")).unwrap();
+    let job = job_file::read("job.toml", &text, &base).unwrap_or_else(|error| panic!("{error}"));
+    let inputs = job.expand();
+    assert_eq!(inputs.problems, []);
+
+    let expected: Value =
+        serde_json::from_str(&fs::read_to_string(base.join("expected.json")).unwrap()).unwrap();
+    let paths = |list: &str| {
+        let paths = expected[list].as_array().unwrap().iter();
+        paths.map(|item| item["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut shown: Vec<_> = inputs.evidence.iter().map(|input| input.shown.clone()).collect();
+    shown.sort();
+    assert_eq!(shown, paths("evidence"));
+    let mut shown: Vec<_> = inputs.feeds.iter().map(|input| input.shown.clone()).collect();
+    shown.sort();
+    assert_eq!(shown, paths("feeds"));
+    assert_eq!(inputs.allow_lists.len(), 1);
+    assert_eq!(inputs.correlations.len(), 1);
 }
 
 proptest::proptest! {

@@ -45,7 +45,7 @@ impl Job {
         let mut walk = Walk { job: self, problems: Vec::new() };
         for (at, evidence) in self.evidence.iter().enumerate() {
             let files = walk.paths("evidence", at, &evidence.path, false);
-            walk.one_digest_one_file(at, files.len());
+            walk.one_file(at, files.len());
             inputs.evidence.extend(files);
         }
         for (at, feed) in self.feed.iter().enumerate() {
@@ -163,20 +163,21 @@ impl Walk<'_> {
         self.problem(key, problem, hint);
     }
 
-    /// A digest given by the holder is one file's.
-    fn one_digest_one_file(&mut self, entry: usize, files: usize) {
+    /// A digest given by the holder and ranges of records are one file's.
+    fn one_file(&mut self, entry: usize, files: usize) {
         let Some(evidence) = self.job.evidence.get(entry) else { return };
         let given = [
             ("sha256", evidence.sha256.is_some()),
             ("sha512", evidence.sha512.is_some()),
             ("sha1", evidence.sha1.is_some()),
             ("md5", evidence.md5.is_some()),
+            ("restricted", !evidence.restricted.is_empty()),
         ];
         if let Some((name, _)) = given.iter().find(|(_, given)| *given && files > 1) {
-            let hint = "give each file with a digest an [[evidence]] of its own".to_owned();
+            let hint = "give the file that it is about an [[evidence]] of its own".to_owned();
             self.problem(
                 &key!["evidence", entry, *name],
-                format!("is one digest for {files} files"),
+                format!("is about one file, but the paths name {files}"),
                 Some(hint),
             );
         }
