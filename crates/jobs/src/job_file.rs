@@ -85,6 +85,15 @@ impl Job {
         }
     }
 
+    /// The key of the `n`th of what may stand alone or in a list: with its place where the file has a list.
+    fn nth(&self, key: &[Step], n: usize) -> Vec<Step> {
+        let in_list = [key, &[Step::At(n)]].concat();
+        match self.origin.places.has(&in_list) {
+            true => in_list,
+            false => key.to_vec(),
+        }
+    }
+
     /// An error about a key of this job, placed where the file has it, or where its nearest
     /// parent stands.
     pub fn error_at(&self, key: &[Step], problem: impl Into<String>, hint: Option<String>) -> JobFileError {

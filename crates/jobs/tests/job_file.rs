@@ -233,6 +233,10 @@ jurisdiction = "DE"
 path = "absent.log"
 jurisdiction = "DE"
 
+[[evidence]]
+path = ["de/[a-"]
+jurisdiction = "DE"
+
 [[feed]]
 path = ["feed.txt", "de"]
 provider = "p"
@@ -270,7 +274,8 @@ sql = "lose.sql"
         "job.toml:11:10: evidence[1].sha256 is about one file, but the paths name 4\nhint: give the file that it is about an [[evidence]] of its own",
         "job.toml:14:8: evidence[2].path \"de\" is a directory\nhint: name the files in it, such as \"de/*.log\"",
         "job.toml:18:8: evidence[3].path \"absent.log\" is not there\nhint: paths are relative to the job file, in BASE",
-        "job.toml:31:7: correlation[1].sql \"lose.sql\" is not there",
+        "job.toml:22:9: evidence[4].path[0] \"de/[a-\" is not a pattern: invalid range pattern",
+        "job.toml:35:7: correlation[1].sql \"lose.sql\" is not there",
     ];
     assert_eq!(problems, expected);
 }

@@ -38,6 +38,7 @@ pub struct Inputs {
 impl Job {
     /// Lists the files that the job's paths name.
     ///
+    /// A path that is a file's own name names that file, whatever characters it has; else it is a pattern, and names files only.
     /// `*` does not cross `/`; names that begin with a dot are matched like others. A file is listed once for each table that
     /// names it, however many of the table's patterns do.
     pub fn expand(&self) -> Inputs {
@@ -87,10 +88,7 @@ impl Walk<'_> {
         let mut listed = BTreeSet::new();
         let mut inputs = Vec::new();
         for (n, pattern) in patterns.iter().enumerate() {
-            let mut key = key![list, entry, "path"].to_vec();
-            if patterns.len() > 1 {
-                key.push(Step::At(n));
-            }
+            let key = self.job.nth(&key![list, entry, "path"], n);
             let mut paths = match self.job.origin.base_dir.join(pattern) {
                 literal if literal.is_file() || (directories && literal.is_dir()) => vec![literal],
                 literal if literal.is_dir() => {
