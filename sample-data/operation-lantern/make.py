@@ -32,8 +32,8 @@ C2_V4, C2_V6, STAGING, SCANNER, MAILER = "198.51.100.23", "2001:db8:66::23", "20
 PHISH = "login.accounts-verify.example.net"
 PHISH_PATH = "/session/verify.php?id=lantern"
 PHISH_URL = f"http://{PHISH}{PHISH_PATH}"
-GATE, DROP, OLD = "gate.lantern-panel.example", "files.lantern-drop.example", "old-lantern.example"
-SENDER = "billing@lantern-invoice.example"
+GATE, DROP, OLD = "gate.lantern-panel.example.org", "files.lantern-drop.example", "old-lantern.example"
+SENDER = "billing@lantern-invoice.example.com"
 AGENT = "LanternLoader/1.2"
 LURE = "lantern_invoice.zip"
 LURE_BYTES = b"the lure of operation lantern"
@@ -49,7 +49,7 @@ SITES = [  # benign: name, address
     ("bank.example.com", "192.0.2.41"),
     ("weather.test", "192.0.2.42"),
     ("shop.example", "198.51.100.40"),             # claimed with port 8443, seen with 443 only
-    ("notlantern-panel.example", "198.51.100.230"),  # ends like a claimed name, but not at a label
+    ("notlantern-panel.example.org", "198.51.100.230"),  # ends like a claimed name, but not at a label
 ]
 AGENTS = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/132.0.0.0 Safari/537.36",
@@ -411,9 +411,9 @@ def japan():
         jp_flow(later(time, 0.2), victim, address, 443)
     for time in (utc("2026-03-04 01:33:00"), utc("2026-03-11 02:10:44")):
         src_port = rng.randrange(32768, 60999)
-        shows = Shows(victim, src_port, C2_V4, 443).host("tls_sni", GATE).host("cert_names", "lantern-panel.example")
+        shows = Shows(victim, src_port, C2_V4, 443).host("tls_sni", GATE).host("cert_names", "lantern-panel.example.org")
         eve(time, "tls", victim, src_port, C2_V4, 443, shows=shows,
-            tls={"subject": "CN=lantern-panel.example", "issuerdn": "CN=lantern-panel.example", "sni": GATE, "version": "TLS 1.2",
+            tls={"subject": "CN=lantern-panel.example.org", "issuerdn": "CN=lantern-panel.example.org", "sni": GATE, "version": "TLS 1.2",
                  "notbefore": "2026-01-12T00:00:00", "notafter": "2027-01-12T00:00:00"})
     # 3 March: the mail that carried the link
     shows = Shows(MAILER, 41022, "192.168.10.25", 25)
@@ -490,8 +490,8 @@ def netherlands():
     # 1 April: the mails arrive; two people click and come back to the real site from the false one
     for minute, person in enumerate(("m.devries", "s.bakker", "a.jansen")):
         time, ident = later(utc("2026-04-01 06:31:00"), 60 * minute), queue()
-        nl_mail(time, "postfix/smtpd", f"{ident}: client=mail.lantern-invoice.example[{MAILER}]",
-                Shows().host("message", "mail.lantern-invoice.example").host("message", MAILER))
+        nl_mail(time, "postfix/smtpd", f"{ident}: client=mail.lantern-invoice.example.com[{MAILER}]",
+                Shows().host("message", "mail.lantern-invoice.example.com").host("message", MAILER))
         nl_mail(later(time, 2), "postfix/qmgr", f"{ident}: from=<{SENDER}>, size=18233, nrcpt=1 (queue active)", Shows().email("message", SENDER))
     nl_access(utc("2026-04-01 07:12:40"), "198.51.100.121", "/", PHISH_URL)
     nl_access(utc("2026-04-01 07:40:02"), "198.51.100.167", "/contact", PHISH_URL)
@@ -518,15 +518,16 @@ class Feed:
     def claim(self, kind, value, exact_only=False, valid_from=None, valid_until=None):
         self.claims.append((kind, value, exact_only, valid_from, valid_until))
 
-    def reject(self, reason, text):
-        self.rejects.append({"reason": reason, "text": text})
+    def reject(self, record, reason, text):
+        """`record`: 1-based number of the line, the STIX object or the MISP attribute."""
+        self.rejects.append({"record": record, "reason": reason, "text": text})
 
 
 def northlight():
     feed = Feed("feeds/northlight.txt", "Northlight Research")
     lines = ["# Northlight Research: lantern infrastructure as of 2026-04-15", "# one value a line, defanged", ""]
     for kind, value, text in [
-        ("domain-name", "lantern-panel.example", "lantern-panel[.]example"),
+        ("domain-name", "lantern-panel.example.org", "lantern-panel[.]example[.]org"),
         ("domain-name", "accounts-verify.example.net", "accounts-verify[.]example[.]net"),
         ("url", PHISH_URL, PHISH_URL.replace("http:", "hxxp:").replace(".example", "[.]example")),
         ("ipv4-addr", C2_V4, "198.51.100[.]23"),
@@ -534,7 +535,7 @@ def northlight():
         ("domain-name", "cdn.example.net", "cdn.example.net"),
         ("domain-name", "lantern-backup.example", "lantern-backup[.]example"),
         ("ipv4-addr", "203.0.113.250", "203.0.113[.]250"),
-        ("domain-name", "lantern-panel.example", "LANTERN-PANEL.example"),
+        ("domain-name", "lantern-panel.example.org", "LANTERN-PANEL.example.org"),
     ]:
         feed.claim(kind, value)
         lines.append(text)
@@ -546,8 +547,8 @@ def northlight():
         ("url-fragment", "hxxps://files[.]example[.]org/#!lantern"),
         ("too-broad", "192.0.0.0/3"),
     ]:
-        feed.reject(reason, text)
         lines.append(text)
+        feed.reject(len(lines), reason, text)
     out[feed.path] = "".join(line + "\n" for line in lines).encode()
 
 
@@ -556,8 +557,8 @@ def beacon_tracker():
     rows = [
         ("2026-02-20 07:00:00", f"{C2_V4}:443", "ip:port", "botnet_cc", 100, ("ip-port", f"{C2_V4}:443")),
         ("2026-02-20 07:00:00", "198.51.100.40:8443", "ip:port", "botnet_cc", 50, ("ip-port", "198.51.100.40:8443")),
-        ("2026-03-28 10:30:00", "lantern-invoice.example", "domain", "payload_delivery", 75, ("domain-name", "lantern-invoice.example")),
-        ("2026-03-28 10:30:00", "relay.lantern-panel.example", "domain", "botnet_cc", 50, ("domain-name", "relay.lantern-panel.example")),
+        ("2026-03-28 10:30:00", "lantern-invoice.example.com", "domain", "payload_delivery", 75, ("domain-name", "lantern-invoice.example.com")),
+        ("2026-03-28 10:30:00", "relay.lantern-panel.example.org", "domain", "botnet_cc", 50, ("domain-name", "relay.lantern-panel.example.org")),
         ("2026-02-10 16:20:00", PHISH_URL, "url", "payload_delivery", 90, ("url", PHISH_URL)),
         ("2026-02-10 16:25:00", MD5, "md5_hash", "payload", 90, ("file-md5", MD5)),
         ("2026-04-02 12:00:00", hashlib.sha256(b"never seen").hexdigest(), "sha256_hash", "payload", 60,
@@ -572,7 +573,7 @@ def beacon_tracker():
     for number, (seen, value, kind, threat, confidence, claim) in enumerate(rows):
         lines.append(",".join(f'"{cell}"' for cell in (seen, 880100 + number, value, kind, threat, "lantern", confidence, "anonymous")))
         if isinstance(claim, str):
-            feed.reject(claim, value)
+            feed.reject(len(lines), claim, value)
         else:
             feed.claim(*claim, valid_from=us(utc(seen)))
     lines.append(f"# Number of entries: {len(rows)}")
@@ -606,7 +607,7 @@ def lighthouse():
             bounds = [us(utc(f"{day} 00:00:00")) for day in (start, end)]
             feed.claim(kind, value, kind == "domain-name", *bounds)
         if reason:
-            feed.reject(reason, pattern)
+            feed.reject(len(objects), reason, pattern)
 
     indicator("drop site", f"[domain-name:value = '{DROP}']", "2026-02-01", "2026-06-01", 90, [("domain-name", DROP)])
     indicator("rented network", "[ipv4-addr:value ISSUBSET '203.0.113.64/28']", "2026-02-15", "2026-06-01", 70, [("ipv4-net", "203.0.113.64/28")])
@@ -634,16 +635,16 @@ def tulip():
         if claim:
             feed.claim(claim, value, exact_only=kind == "hostname")
         if reason:
-            feed.reject(reason, value)
+            feed.reject(number, reason, value)
 
-    attribute("domain", "lantern-panel.example", claim="domain-name")
-    attribute("hostname", "panel2.lantern-panel.example", claim="domain-name")
+    attribute("domain", "lantern-panel.example.org", claim="domain-name")
+    attribute("hostname", "panel2.lantern-panel.example.org", claim="domain-name")
     attribute("ip-dst", SCANNER, claim="ipv4-addr")
     attribute("sha256", SHA256, "Payload delivery", claim="file-sha256")
     attribute("filename", LURE, "Payload delivery", claim="file-name")
     attribute("email-src", SENDER, "Payload delivery", claim="email-addr")
     attribute("user-agent", AGENT, claim="user-agent")
-    attribute("email-src", "hr@lantern-invoice.example", "Payload delivery", claim="email-addr")
+    attribute("email-src", "hr@lantern-invoice.example.com", "Payload delivery", claim="email-addr")
     attribute("domain", "www.example.com", reason="not-for-detection", to_ids=False)
     attribute("sha256", SHA256[:-1], "Payload delivery", reason="malformed")
     event = {"Event": {"id": "614", "uuid": stix_id("x", "event")[3:], "info": "Lantern: phishing of accounting staff", "date": "2026-04-08",
@@ -766,7 +767,7 @@ def readme(expected):
         [f"`{item['path']}`", item["records"], item["headers"], item["events"], ", ".join(f"record {bad['record']}: {bad['reason']}" for bad in item["rejects"]) or "none"]
         for item in expected["evidence"]])
     text += "\nFeeds:\n\n" + table(["file", "provider", "seen", "accepted", "indicators", "rejected"], [
-        [f"`{item['path']}`", item["provider"], item["seen"], item["accepted"], item["indicators"], ", ".join(bad["reason"] for bad in item["rejects"])]
+        [f"`{item['path']}`", item["provider"], item["seen"], item["accepted"], item["indicators"], ", ".join(f"{bad['record']}: {bad['reason']}" for bad in item["rejects"])]
         for item in expected["feeds"]])
     begin, end = "<!-- expected: written by make.py -->\n", "<!-- end -->\n"
     before, rest = (HERE / "README.md").read_text(encoding="utf-8").split(begin)
@@ -785,12 +786,9 @@ def main():
     expected = expectations()
     out["expected.json"] = (json.dumps(expected, indent=1, ensure_ascii=False) + "\n").encode()
     out["README.md"] = readme(expected).encode()
-    digest = hashlib.sha256(out["jp/proxy-export.csv"]).hexdigest()
     restricted = range(9, 10)  # as job.toml says; none of them bears a sighting, so nothing below depends on how they are handled
     if any(path == "jp/proxy-export.csv" and number in restricted for path, _, number in (sighting[3:6] for sighting in sightings())):
         sys.exit("a restricted record bears a sighting")
-    if digest not in (HERE / "job.toml").read_text(encoding="utf-8"):
-        sys.exit(f"job.toml must give the digest of jp/proxy-export.csv: {digest}")
     wrong = []
     for path, content in sorted(out.items()):
         target = HERE / path
@@ -802,6 +800,9 @@ def main():
             target.write_bytes(content)
     if wrong:
         sys.exit("not as make.py writes it: " + ", ".join(wrong))
+    digest = hashlib.sha256(out["jp/proxy-export.csv"]).hexdigest()
+    if digest not in (HERE / "job.toml").read_text(encoding="utf-8"):
+        sys.exit(f"job.toml must give the digest of jp/proxy-export.csv: {digest}")
 
 
 main()
