@@ -103,6 +103,55 @@ fn keys_known(schema: &Value) -> Vec<String> {
     keys
 }
 
+/// Puts a value of every type in the place of every key of `full.toml`: what is refused for its type is named by its own key.
+#[test]
+fn a_wrong_type_is_named_by_its_own_key() {
+    let full: toml::Value = toml::from_str(include_str!("job_file/full.toml")).unwrap();
+    let values = ["true", "-7", "2.5", "'no such thing'", "[[1]]", "{ no = 1 }", "2026-03-01", "07:00:00"];
+    let mut paths = Vec::new();
+    pointers(&full, &mut String::new(), &mut paths);
+    let mut refused = 0;
+    for path in &paths {
+        for value in values {
+            let mut job = full.clone();
+            let value = toml::from_str::<toml::Table>(&format!("v = {value}")).unwrap()["v"].clone();
+            *at(&mut job, path) = value;
+            let Err(error) = read(&toml::to_string(&job).unwrap()) else { continue };
+            refused += 1;
+            if error.problem.contains(", expected ") {
+                let key = error.key.replace(['"', ']'], "").replace('[', ".");
+                assert!(key.starts_with(path.trim_start_matches('.')), "{path}: {error}");
+            }
+        }
+    }
+    assert!(paths.len() > 90 && refused > 6 * paths.len(), "{refused} of {}", paths.len());
+}
+
+/// The paths of all values below one, such as `.evidence.0.tlp`.
+fn pointers(value: &toml::Value, path: &mut String, paths: &mut Vec<String>) {
+    let children: Vec<(String, &toml::Value)> = match value {
+        toml::Value::Table(table) => table.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        toml::Value::Array(items) => {
+            items.iter().enumerate().map(|(n, value)| (n.to_string(), value)).collect()
+        }
+        _ => Vec::new(),
+    };
+    for (step, child) in children {
+        let length = path.len();
+        *path += &format!(".{step}");
+        paths.push(path.clone());
+        pointers(child, path, paths);
+        path.truncate(length);
+    }
+}
+
+fn at<'a>(value: &'a mut toml::Value, path: &str) -> &'a mut toml::Value {
+    path.split('.').skip(1).fold(value, |value, step| match value {
+        toml::Value::Array(items) => &mut items[step.parse::<usize>().unwrap()],
+        other => &mut other[step],
+    })
+}
+
 #[test]
 fn the_full_job_says_what_it_means() {
     let text = fs::read_to_string(Path::new(ROOT).join("crates/jobs/tests/job_file/full.toml")).unwrap();

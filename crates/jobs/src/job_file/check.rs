@@ -1,7 +1,8 @@
 //! What types can't say: contradictions within a job, and names that must be known elsewhere.
 
 use super::error::{JobFileError, Step, hint, key, nearest};
-use super::tables::{Correlation, Coverage, Evidence, Feed, Job, LegalBasis};
+use super::evidence::{Coverage, Evidence, LegalBasis};
+use super::tables::{Correlation, Feed, Job};
 
 /// Correlations that comity brings, in the order in which they run.
 pub const BUILT_IN_CORRELATIONS: &[&str] =
