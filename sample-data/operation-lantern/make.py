@@ -496,7 +496,7 @@ def netherlands():
     nl_access(utc("2026-04-01 07:12:40"), "198.51.100.121", "/", PHISH_URL)
     nl_access(utc("2026-04-01 07:40:02"), "198.51.100.167", "/contact", PHISH_URL)
     nl_mail(utc("2026-04-02 04:00:09"), "named", f"query: {GATE} IN A + (192.0.2.53)", Shows().host("message", GATE).host("message", "192.0.2.53"))
-    # 3 to 6 April: the crew looks for a way into the web server
+    # 3 to 5 April: the crew looks for a way into the web server
     for number, target in enumerate(["/wp-login.php", "/admin/", "/.git/config", "/backup.zip", "/phpmyadmin/", "/upload.php"]):
         nl_access(later(utc("2026-04-03 01:00:00"), 40000 * number), SCANNER, target, agent=AGENT, status=404)
     for number in range(7):
