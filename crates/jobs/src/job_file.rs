@@ -26,27 +26,26 @@
 
 mod check;
 mod error;
+mod evidence;
 mod expand;
 mod reader;
 mod schema;
 mod shapes;
 mod tables;
+mod text;
+mod times;
 mod values;
 
 use std::path::{Path, PathBuf};
 
 pub use check::BUILT_IN_CORRELATIONS;
 pub use error::{JobFileError, Step};
+pub use evidence::{Collected, Coverage, Evidence, EvidenceMapping, Gap, LegalBasis, RecordRange, Transfer};
 pub use expand::{Input, Inputs};
 pub use schema::{describe, json_schema};
-pub use tables::{
-    AllowList, Case, Collected, Correlation, Coverage, Evidence, EvidenceMapping, Feed, FeedColumns, Gap,
-    Job, LegalBasis, Output, Parameter, RecordRange, Transfer,
-};
-pub use values::{
-    ClockSpan, Column, Confidence, Date, Delimiter, Digest, EventColumn, PersonCategory, Retention,
-    SecondDigest, Time, Zone,
-};
+pub use tables::{AllowList, Case, Correlation, Feed, FeedColumns, Job, Output, Parameter};
+pub use times::{ClockSpan, Date, Retention, Time, Zone};
+pub use values::{Column, Confidence, Delimiter, Digest, EventColumn, PersonCategory, SecondDigest};
 
 /// Where a job came from: what messages and relative paths need.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +81,15 @@ impl Job {
         match &self.output.case {
             Some(case) => self.origin.base_dir.join(case),
             None => self.origin.base_dir.join(stem()).with_added_extension("case"),
+        }
+    }
+
+    /// The key of the `n`th of what may stand alone or in a list: with its place where the file has a list.
+    fn nth(&self, key: &[Step], n: usize) -> Vec<Step> {
+        let in_list = [key, &[Step::At(n)]].concat();
+        match self.origin.places.has(&in_list) {
+            true => in_list,
+            false => key.to_vec(),
         }
     }
 

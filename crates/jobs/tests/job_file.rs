@@ -1,5 +1,7 @@
 //! Job files: the whole message for each kind of mistake, a round trip of every key, the schema, and paths.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 
@@ -99,6 +101,55 @@ fn keys_known(schema: &Value) -> Vec<String> {
     }
     schema.as_array().into_iter().flatten().for_each(|item| keys.extend(keys_known(item)));
     keys
+}
+
+/// Puts a value of every type in the place of every key of `full.toml`: what is refused for its type is named by its own key.
+#[test]
+fn a_wrong_type_is_named_by_its_own_key() {
+    let full: toml::Value = toml::from_str(include_str!("job_file/full.toml")).unwrap();
+    let values = ["true", "-7", "2.5", "'no such thing'", "[[1]]", "{ no = 1 }", "2026-03-01", "07:00:00"];
+    let mut paths = Vec::new();
+    pointers(&full, &mut String::new(), &mut paths);
+    let mut refused = 0;
+    for path in &paths {
+        for value in values {
+            let mut job = full.clone();
+            let value = toml::from_str::<toml::Table>(&format!("v = {value}")).unwrap()["v"].clone();
+            *at(&mut job, path) = value;
+            let Err(error) = read(&toml::to_string(&job).unwrap()) else { continue };
+            refused += 1;
+            if error.problem.contains(", expected ") {
+                let key = error.key.replace(['"', ']'], "").replace('[', ".");
+                assert!(key.starts_with(path.trim_start_matches('.')), "{path}: {error}");
+            }
+        }
+    }
+    assert!(paths.len() > 90 && refused > 6 * paths.len(), "{refused} of {}", paths.len());
+}
+
+/// The paths of all values below one, such as `.evidence.0.tlp`.
+fn pointers(value: &toml::Value, path: &mut String, paths: &mut Vec<String>) {
+    let children: Vec<(String, &toml::Value)> = match value {
+        toml::Value::Table(table) => table.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        toml::Value::Array(items) => {
+            items.iter().enumerate().map(|(n, value)| (n.to_string(), value)).collect()
+        }
+        _ => Vec::new(),
+    };
+    for (step, child) in children {
+        let length = path.len();
+        *path += &format!(".{step}");
+        paths.push(path.clone());
+        pointers(child, path, paths);
+        path.truncate(length);
+    }
+}
+
+fn at<'a>(value: &'a mut toml::Value, path: &str) -> &'a mut toml::Value {
+    path.split('.').skip(1).fold(value, |value, step| match value {
+        toml::Value::Array(items) => &mut items[step.parse::<usize>().unwrap()],
+        other => &mut other[step],
+    })
 }
 
 #[test]
@@ -231,6 +282,10 @@ jurisdiction = "DE"
 path = "absent.log"
 jurisdiction = "DE"
 
+[[evidence]]
+path = ["de/[a-"]
+jurisdiction = "DE"
+
 [[feed]]
 path = ["feed.txt", "de"]
 provider = "p"
@@ -265,12 +320,38 @@ sql = "lose.sql"
         inputs.problems.iter().map(|problem| problem.to_string().replace(&base_shown, "BASE")).collect();
     let expected = [
         "job.toml:5:48: evidence[0].path[3] \"nothing/*.log\" matches no file\nhint: paths are relative to the job file, in BASE",
-        "job.toml:11:10: evidence[1].sha256 is one digest for 4 files\nhint: give each file with a digest an [[evidence]] of its own",
+        "job.toml:11:10: evidence[1].sha256 is about one file, but the paths name 4\nhint: give the file that it is about an [[evidence]] of its own",
         "job.toml:14:8: evidence[2].path \"de\" is a directory\nhint: name the files in it, such as \"de/*.log\"",
         "job.toml:18:8: evidence[3].path \"absent.log\" is not there\nhint: paths are relative to the job file, in BASE",
-        "job.toml:31:7: correlation[1].sql \"lose.sql\" is not there",
+        "job.toml:22:9: evidence[4].path[0] \"de/[a-\" is not a pattern: invalid range pattern",
+        "job.toml:35:7: correlation[1].sql \"lose.sql\" is not there",
     ];
     assert_eq!(problems, expected);
+}
+
+/// The job that the repository ships names only what is there.
+#[test]
+fn operation_lantern_is_a_right_job() {
+    let base = Path::new(ROOT).join("sample-data/operation-lantern");
+    let text = fs::read_to_string(base.join("job.toml")).unwrap();
+    let job = job_file::read("job.toml", &text, &base).unwrap_or_else(|error| panic!("{error}"));
+    let inputs = job.expand();
+    assert_eq!(inputs.problems, []);
+
+    let expected: Value =
+        serde_json::from_str(&fs::read_to_string(base.join("expected.json")).unwrap()).unwrap();
+    let paths = |list: &str| {
+        let paths = expected[list].as_array().unwrap().iter();
+        paths.map(|item| item["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut shown: Vec<_> = inputs.evidence.iter().map(|input| input.shown.clone()).collect();
+    shown.sort();
+    assert_eq!(shown, paths("evidence"));
+    let mut shown: Vec<_> = inputs.feeds.iter().map(|input| input.shown.clone()).collect();
+    shown.sort();
+    assert_eq!(shown, paths("feeds"));
+    assert_eq!(inputs.allow_lists.len(), 1);
+    assert_eq!(inputs.correlations.len(), 1);
 }
 
 proptest::proptest! {

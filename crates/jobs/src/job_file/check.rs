@@ -1,7 +1,8 @@
 //! What types can't say: contradictions within a job, and names that must be known elsewhere.
 
 use super::error::{JobFileError, Step, hint, key, nearest};
-use super::tables::{Correlation, Coverage, Evidence, Feed, Job, LegalBasis};
+use super::evidence::{Coverage, Evidence, LegalBasis};
+use super::tables::{Correlation, Feed, Job};
 
 /// Correlations that comity brings, in the order in which they run.
 pub const BUILT_IN_CORRELATIONS: &[&str] =
@@ -78,17 +79,7 @@ impl Check<'_> {
         if paths.is_empty() {
             return self.fail(key, "is an empty list", "name at least one file or pattern");
         }
-        for (at, path) in paths.iter().enumerate() {
-            let mut here = key.to_vec();
-            if paths.len() > 1 {
-                here.push(Step::At(at));
-            }
-            self.text(&here, path)?;
-            if let Err(error) = glob::Pattern::new(path) {
-                return self.fail(&here, format!("{path:?} is not a pattern: {}", error.msg), "");
-            }
-        }
-        Ok(())
+        paths.iter().enumerate().try_for_each(|(n, path)| self.text(&self.0.nth(key, n), path))
     }
 
     /// Refuses a period that ends before it begins; `what` is the table that holds both bounds.
@@ -142,10 +133,7 @@ impl Check<'_> {
     }
 
     fn legal_basis(&self, at: usize, n: usize, basis: &LegalBasis) -> Checked {
-        let mut key = key!["evidence", at, "legal_basis"].to_vec();
-        if self.0.evidence.get(at).is_some_and(|evidence| evidence.legal_basis.len() > 1) {
-            key.push(Step::At(n));
-        }
+        let key = self.0.nth(&key!["evidence", at, "legal_basis"], n);
         self.text(&[key.as_slice(), &key!["instrument"]].concat(), &basis.instrument)?;
         self.period(&key, basis.from.as_ref(), basis.until.as_ref(), true)
     }
@@ -211,10 +199,10 @@ impl Check<'_> {
             text.split('-').all(subtag)
                 && text.split('-').next().is_some_and(|first| (2..=3).contains(&first.len()))
         };
-        match evidence.language.iter().find(|text| !tag(text)) {
-            Some(text) => {
+        match evidence.language.iter().enumerate().find(|(_, text)| !tag(text)) {
+            Some((n, text)) => {
                 let problem = format!("{text:?} is not a BCP 47 tag, such as \"ja\" or \"de-CH\"");
-                self.fail(&key!["evidence", at, "language"], problem, "")
+                self.fail(&self.0.nth(&key!["evidence", at, "language"], n), problem, "")
             }
             None => Ok(()),
         }

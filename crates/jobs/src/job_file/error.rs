@@ -87,34 +87,38 @@ pub(super) fn dotted(steps: &[Step]) -> String {
     text
 }
 
-/// Line and column of every key of a job file.
+/// Where every key of a job file stands.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places(BTreeMap<String, (usize, usize)>);
+pub(super) struct Places {
+    text: String,
+    /// From dotted key to the byte offset of its value.
+    offsets: BTreeMap<String, usize>,
+}
 
 impl Places {
     /// Takes the place of each value.
     pub(super) fn of(text: &str, tree: &Spanned<DeTable<'_>>) -> Self {
-        let mut places = Self::default();
-        places.enter_table(text, tree.get_ref(), &mut Vec::new());
+        let mut places = Self { text: text.to_owned(), offsets: BTreeMap::new() };
+        places.enter_table(tree.get_ref(), &mut Vec::new());
         places
     }
 
-    fn enter_table(&mut self, text: &str, table: &DeTable<'_>, steps: &mut Vec<Step>) {
+    fn enter_table(&mut self, table: &DeTable<'_>, steps: &mut Vec<Step>) {
         for (key, value) in table {
             steps.push(Step::from(key.get_ref().as_ref()));
-            self.enter(text, value, steps);
+            self.enter(value, steps);
             steps.pop();
         }
     }
 
-    fn enter(&mut self, text: &str, value: &Spanned<DeValue<'_>>, steps: &mut Vec<Step>) {
-        self.0.insert(dotted(steps), place(text, value.span().start));
+    fn enter(&mut self, value: &Spanned<DeValue<'_>>, steps: &mut Vec<Step>) {
+        self.offsets.insert(dotted(steps), value.span().start);
         match value.get_ref() {
-            DeValue::Table(table) => self.enter_table(text, table, steps),
+            DeValue::Table(table) => self.enter_table(table, steps),
             DeValue::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
                     steps.push(Step::At(at));
-                    self.enter(text, item, steps);
+                    self.enter(item, steps);
                     steps.pop();
                 }
             }
@@ -122,12 +126,17 @@ impl Places {
         }
     }
 
-    /// The place of a key, or of its nearest parent that the file has; the file's start for none.
+    /// Whether the file has this key.
+    pub(super) fn has(&self, key: &[Step]) -> bool {
+        self.offsets.contains_key(&dotted(key))
+    }
+
+    /// Line and column of a key, or of its nearest parent that the file has; the file's start for none.
     pub(super) fn nearest(&self, key: &str) -> (usize, usize) {
         let mut key = key;
         loop {
-            if let Some(place) = self.0.get(key) {
-                return *place;
+            if let Some(offset) = self.offsets.get(key) {
+                return place(&self.text, *offset);
             }
             match key.rfind(['.', '[']).and_then(|at| key.get(..at)) {
                 Some(parent) => key = parent,

@@ -38,6 +38,7 @@ pub struct Inputs {
 impl Job {
     /// Lists the files that the job's paths name.
     ///
+    /// A path that is a file's own name names that file, whatever characters it has; else it is a pattern, and names files only.
     /// `*` does not cross `/`; names that begin with a dot are matched like others. A file is listed once for each table that
     /// names it, however many of the table's patterns do.
     pub fn expand(&self) -> Inputs {
@@ -45,7 +46,7 @@ impl Job {
         let mut walk = Walk { job: self, problems: Vec::new() };
         for (at, evidence) in self.evidence.iter().enumerate() {
             let files = walk.paths("evidence", at, &evidence.path, false);
-            walk.one_digest_one_file(at, files.len());
+            walk.one_file(at, files.len());
             inputs.evidence.extend(files);
         }
         for (at, feed) in self.feed.iter().enumerate() {
@@ -87,10 +88,7 @@ impl Walk<'_> {
         let mut listed = BTreeSet::new();
         let mut inputs = Vec::new();
         for (n, pattern) in patterns.iter().enumerate() {
-            let mut key = key![list, entry, "path"].to_vec();
-            if patterns.len() > 1 {
-                key.push(Step::At(n));
-            }
+            let key = self.job.nth(&key![list, entry, "path"], n);
             let mut paths = match self.job.origin.base_dir.join(pattern) {
                 literal if literal.is_file() || (directories && literal.is_dir()) => vec![literal],
                 literal if literal.is_dir() => {
@@ -163,20 +161,21 @@ impl Walk<'_> {
         self.problem(key, problem, hint);
     }
 
-    /// A digest given by the holder is one file's.
-    fn one_digest_one_file(&mut self, entry: usize, files: usize) {
+    /// A digest given by the holder and ranges of records are one file's.
+    fn one_file(&mut self, entry: usize, files: usize) {
         let Some(evidence) = self.job.evidence.get(entry) else { return };
         let given = [
             ("sha256", evidence.sha256.is_some()),
             ("sha512", evidence.sha512.is_some()),
             ("sha1", evidence.sha1.is_some()),
             ("md5", evidence.md5.is_some()),
+            ("restricted", !evidence.restricted.is_empty()),
         ];
         if let Some((name, _)) = given.iter().find(|(_, given)| *given && files > 1) {
-            let hint = "give each file with a digest an [[evidence]] of its own".to_owned();
+            let hint = "give the file that it is about an [[evidence]] of its own".to_owned();
             self.problem(
                 &key!["evidence", entry, *name],
-                format!("is one digest for {files} files"),
+                format!("is about one file, but the paths name {files}"),
                 Some(hint),
             );
         }

@@ -78,7 +78,7 @@ impl Problem {
                     Some(Step::Key(found)) => found,
                     _ => key,
                 };
-                ("is not a known key".into(), hint(found, known))
+                ("is not a known key".into(), misplaced(found, key).or_else(|| hint(found, known)))
             }
             Self::MissingKey => ("is missing".into(), about(key)),
             Self::Type { found, expected } => {
@@ -93,6 +93,14 @@ impl Problem {
             Self::Text(text) => (text, None),
         }
     }
+}
+
+/// The hint for a key of the whole file that stands below a table's head, and so belongs to the table.
+fn misplaced(found: &str, key: &str) -> Option<String> {
+    let table = key.strip_suffix(found)?.strip_suffix('.')?;
+    schema::describe(found).map(|_| {
+        format!("{found} belongs to the whole file: put it before {table}, or under a head of its own")
+    })
 }
 
 /// The hint that says what a key is for: `purpose: what the processing is for`.

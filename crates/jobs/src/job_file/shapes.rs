@@ -10,7 +10,8 @@ use serde::Serializer;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 
-use super::values::{PersonCategory, Text};
+use super::text::Text;
+use super::values::PersonCategory;
 
 /// What may stand alone or in a list.
 pub(super) trait OneOrMany {
