@@ -124,7 +124,7 @@ impl Queries {
         of_item: Vec<Arc<Field>>,
         files: Vec<(PathBuf, Vec<ScalarValue>)>,
     ) -> Result<()> {
-        let schema = TableSchema::new(Arc::clone(schema), of_item);
+        let schema = TableSchema::builder(Arc::clone(schema)).with_table_partition_cols(of_item).build();
         self.context.register_table(name, Arc::new(ParquetFiles { schema, files })).map(|_| ())
     }
 

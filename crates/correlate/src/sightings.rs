@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use comity_model::allow_list::AllowLists;
 use comity_model::{Claim, Field, Kind, Observe, Tlp, key};
 use comity_store::columns::time_type;
+use comity_store::feed::Indicator;
 use comity_store::observables::{self, Observable};
 use comity_store::{StoreError, evidence};
 
@@ -306,13 +307,13 @@ fn settle(mut found: Vec<Found>, events: &Events, seen: &[Observable], feeds: &[
     found
 }
 
-fn layout(
-    item: &Evidence,
-    feeds: &[Feed],
+fn layout<'a>(
+    item: &'a Evidence,
+    feeds: &'a [Feed],
     allow_lists: &AllowLists,
-    seen: &[Observable],
-    events: &Events,
-    found: &[Found],
+    seen: &'a [Observable],
+    events: &'a Events,
+    found: &'a [Found],
 ) -> Result<RecordBatch, CorrelateError> {
     let named: Vec<Option<String>> = seen.iter().map(|o| naming(allow_lists, o.kind, &o.value)).collect();
     let at: Vec<usize> = found.iter().map(|f| events.position(f.event)).collect();
@@ -322,11 +323,8 @@ fn layout(
         .enumerate()
         .map(|(row, f)| Validity::judge(claim_of(feeds, f.target), time(row), item.clock_uncertainty_us))
         .collect();
-    let feed = |f: &Found| &feeds[f.target.feed as usize];
-    let indicator = |f: &Found| &feed(f).indicators[f.target.indicator as usize];
-    let text = |of: &dyn Fn(&Found) -> &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(found.iter().map(of)))
-    };
+    let feed = |f: &Found| -> &'a Feed { &feeds[f.target.feed as usize] };
+    let indicator = |f: &Found| -> &'a Indicator { &feed(f).indicators[f.target.indicator as usize] };
     let number = |of: &dyn Fn(usize) -> i64| -> ArrayRef {
         Arc::new(Int64Array::from_iter_values((0..found.len()).map(of)))
     };
@@ -336,18 +334,18 @@ fn layout(
     let tlp = |f: &Found| indicator(f).claim.tlp.or(feed(f).tlp).max(item.tlp);
     let times = || (0..found.len()).map(time);
     let columns: Vec<ArrayRef> = vec![
-        text(&|f| &indicator(f).id),
-        text(&|f| indicator(f).claim.kind.as_str()),
-        text(&|f| &indicator(f).claim.value),
-        text(&|f| &feed(f).provider),
-        text(&|f| &feed(f).id),
-        text(&|_| &item.id),
-        text(&|_| &item.jurisdiction),
+        text(found, |f| &indicator(f).id),
+        text(found, |f| indicator(f).claim.kind.as_str()),
+        text(found, |f| &indicator(f).claim.value),
+        text(found, |f| &feed(f).provider),
+        text(found, |f| &feed(f).id),
+        text(found, |_| &item.id),
+        text(found, |_| &item.jurisdiction),
         number(&|row| events.record[at[row]]),
-        text(&|f| seen[f.observable].field.as_str()),
-        text(&|f| seen[f.observable].kind.as_str()),
-        text(&|f| &seen[f.observable].value),
-        text(&|f| MatchKind::of(&indicator(f).claim, &seen[f.observable]).as_str()),
+        text(found, |f| seen[f.observable].field.as_str()),
+        text(found, |f| seen[f.observable].kind.as_str()),
+        text(found, |f| &seen[f.observable].value),
+        text(found, |f| MatchKind::of(&indicator(f).claim, &seen[f.observable]).as_str()),
         Arc::new(TimestampMicrosecondArray::from_iter(times()).with_timezone("UTC")),
         flag(&|row, _| validity[row].valid()),
         Arc::new(found.iter().map(|f| named[f.observable].as_deref()).collect::<StringArray>()),
@@ -363,6 +361,10 @@ fn layout(
         number(&|row| events.length[at[row]]),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
+}
+
+fn text<'a>(found: &'a [Found], of: impl Fn(&'a Found) -> &'a str) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(found.iter().map(of)))
 }
 
 /// The allow-lists that name a value, comma between; `None` where none does.

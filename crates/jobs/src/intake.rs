@@ -11,8 +11,9 @@ use comity_parse::allow_list;
 use comity_provenance::{Algorithm, Sha256Digest};
 use comity_store::case::{Case, EvidenceIntake, FeedIntake, FeedRecord, Normalised, Shelf};
 use comity_store::durable::Stage;
-use comity_store::source::{self, Source, plain_name};
+use comity_store::source::{self, Damage, Digests, Source, plain_name};
 use comity_store::StoreError;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::job_file::{Evidence, Feed, Input};
@@ -23,6 +24,8 @@ use crate::{JobError, clock, feeds, ingest};
 pub const NORMALISED: &str = "normalise.json";
 /// Name of a feed's record.
 pub const FEED_RECORD: &str = "feed.json";
+/// Name of an allow-list's record.
+pub const ALLOW_LIST_RECORD: &str = "allow-list.json";
 /// Name of an item's first intake.
 pub const INTAKE: &str = "intake.json";
 /// Largest allow-list, decompressed bytes.
@@ -65,6 +68,17 @@ pub struct AllowListItem {
     pub original: PathBuf,
 }
 
+/// What is kept of an allow-list beside its original.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowListRecord {
+    /// SHA-256 of the original.
+    pub id: Sha256Digest,
+    /// Name, as sightings show it.
+    pub name: String,
+    /// Path it was read from.
+    pub path: String,
+}
+
 /// What a part of a job came to that did not work, or that people should know.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
@@ -93,13 +107,20 @@ pub struct Intake<'a> {
     keep_originals: bool,
     /// Items by the size of their original, so that a file need not be hashed to know that it is new.
     sizes: BTreeMap<(&'static str, u64), Vec<Sha256Digest>>,
-    /// Evidence of this run.
+    /// What was taken.
+    pub taken: Taken,
+}
+
+/// The inputs of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Taken {
+    /// Evidence items.
     pub evidence: Vec<EvidenceItem>,
-    /// Feeds of this run.
+    /// Feeds.
     pub feeds: Vec<FeedItem>,
-    /// Allow-lists of this run.
+    /// Allow-lists.
     pub allow_lists: Vec<AllowListItem>,
-    /// What did not work.
+    /// What did not work, or that people should know.
     pub problems: Vec<Problem>,
 }
 
@@ -131,10 +152,7 @@ impl<'a> Intake<'a> {
             progress,
             keep_originals,
             sizes,
-            evidence: Vec::new(),
-            feeds: Vec::new(),
-            allow_lists: Vec::new(),
-            problems: Vec::new(),
+            taken: Taken::default(),
         })
     }
 
@@ -166,13 +184,13 @@ impl<'a> Intake<'a> {
         }
         let problem = Problem::of(&error);
         self.progress.end(&problem.message);
-        self.problems.push(problem);
+        self.taken.problems.push(problem);
         Ok(())
     }
 
     fn note(&mut self, message: String) {
         self.progress.note(&message);
-        self.problems.push(Problem { message, hint: None, integrity: false });
+        self.taken.problems.push(Problem { message, hint: None, integrity: false });
     }
 
     fn evidence_item(&mut self, declared: &Evidence, input: &Input) -> Result<String, JobError> {
@@ -180,6 +198,7 @@ impl<'a> Intake<'a> {
         own.path = vec![input.shown.clone()];
         let intake = EvidenceIntake {
             path: input.shown.clone(),
+            source: std::path::absolute(&input.path).unwrap_or_else(|_| input.path.clone()),
             received_at: clock::now(),
             jurisdiction: declared.jurisdiction.to_string(),
             authority: declared.authority.clone(),
@@ -202,7 +221,7 @@ impl<'a> Intake<'a> {
                     return Ok(line);
                 }
             }
-            if let Some(twin) = self.evidence.iter().find(|e| e.normalised.id == id) {
+            if let Some(twin) = self.taken.evidence.iter().find(|e| e.normalised.id == id) {
                 let other = twin.originals.first().cloned().unwrap_or_default();
                 return Err(JobError::TwoReadings { path: input.path.clone(), other });
             }
@@ -244,18 +263,18 @@ impl<'a> Intake<'a> {
     }
 
     fn remember_evidence(&mut self, normalised: Normalised, intake: EvidenceIntake, item: PathBuf, path: &Path) {
-        if let Some(at) = self.evidence.iter().position(|e| e.normalised.id == normalised.id) {
-            let first = &self.evidence[at].intakes[0];
+        if let Some(at) = self.taken.evidence.iter().position(|e| e.normalised.id == normalised.id) {
+            let first = &self.taken.evidence[at].intakes[0];
             let message = format!(
                 "{}: the same bytes as {}: one evidence item, counted once (handed in by {} and {})",
                 intake.path, first.path, first.jurisdiction, intake.jurisdiction
             );
-            self.evidence[at].intakes.push(intake);
-            self.evidence[at].originals.push(path.to_owned());
+            self.taken.evidence[at].intakes.push(intake);
+            self.taken.evidence[at].originals.push(path.to_owned());
             self.progress.note(&message);
             return;
         }
-        self.evidence.push(EvidenceItem { normalised, intakes: vec![intake], item, originals: vec![path.to_owned()] });
+        self.taken.evidence.push(EvidenceItem { normalised, intakes: vec![intake], item, originals: vec![path.to_owned()] });
     }
 
     /// The item on a shelf with the same bytes as a file, and further digests of the file; hashes
@@ -304,6 +323,7 @@ impl<'a> Intake<'a> {
         own.path = vec![input.shown.clone()];
         let intake = FeedIntake {
             path: input.shown.clone(),
+            source: std::path::absolute(&input.path).unwrap_or_else(|_| input.path.clone()),
             received_at: clock::now(),
             provider: declared.provider.clone(),
             tlp: declared.tlp,
@@ -321,7 +341,7 @@ impl<'a> Intake<'a> {
                     return Ok(line);
                 }
             }
-            if let Some(twin) = self.feeds.iter().find(|f| f.record.id == id) {
+            if let Some(twin) = self.taken.feeds.iter().find(|f| f.record.id == id) {
                 let other = twin.originals.first().cloned().unwrap_or_default();
                 return Err(JobError::TwoReadings { path: input.path.clone(), other });
             }
@@ -344,7 +364,7 @@ impl<'a> Intake<'a> {
     }
 
     fn remember_feed(&mut self, record: FeedRecord, intake: FeedIntake, item: PathBuf, path: &Path) {
-        if let Some(known) = self.feeds.iter_mut().find(|f| f.record.id == record.id) {
+        if let Some(known) = self.taken.feeds.iter_mut().find(|f| f.record.id == record.id) {
             let message = format!(
                 "{}: the same bytes as {}: one feed, one claim (handed in by {} and {})",
                 intake.path, known.intakes[0].path, known.intakes[0].provider, intake.provider
@@ -354,7 +374,7 @@ impl<'a> Intake<'a> {
             self.progress.note(&message);
             return;
         }
-        self.feeds.push(FeedItem { record, intakes: vec![intake], item, originals: vec![path.to_owned()] });
+        self.taken.feeds.push(FeedItem { record, intakes: vec![intake], item, originals: vec![path.to_owned()] });
     }
 
     /// Takes an allow-list.
@@ -370,32 +390,43 @@ impl<'a> Intake<'a> {
     }
 
     fn allow_list_item(&mut self, name: Option<&str>, input: &Input) -> Result<(), JobError> {
-        let (bytes, digests, damage) = source::read_all(&input.path, MAX_ALLOW_LIST_BYTES)?;
         let file_name = plain_name(&input.path);
-        let hint = match (name, file_name.as_str()) {
+        let name = match (name, file_name.as_str()) {
             (Some(name), _) => name.to_owned(),
             // MISP's lists are all called list.json, each in a directory of its name
             (None, "list.json") => parent_name(&input.path).unwrap_or_else(|| "list".into()),
             (None, other) => other.rsplit_once('.').map_or(other, |(stem, _)| stem).to_owned(),
         };
-        let mut list = allow_list::read(&hint, &bytes)
-            .map_err(|e| JobError::File { path: input.path.clone(), message: e.message })?;
-        list.name = hint;
-        if damage.is_some() || !list.rejects.is_empty() {
+        let (list, digests) = read_allow_list(&input.path, &name)?;
+        if !list.rejects.is_empty() {
             let count = list.rejects.len();
             self.note(format!("{}: {count} entries of the allow-list can't be used", input.shown));
         }
         let item = self.case.item(Shelf::AllowLists, &digests.sha256);
-        if !item.is_dir() {
+        let record = AllowListRecord { id: digests.sha256, name: list.name.clone(), path: input.shown.clone() };
+        if Case::record(&item, ALLOW_LIST_RECORD)?.as_ref() != Some(&record) {
             let stage = Stage::new(&self.case.tmp(), "allow-list")?;
+            Case::stage_record(&stage, ALLOW_LIST_RECORD, &record)?;
             keep_original(&stage, &input.path)?;
             stage.publish(&item)?;
         }
-        if !self.allow_lists.iter().any(|known| known.id == digests.sha256) {
-            self.allow_lists.push(AllowListItem { id: digests.sha256, list, original: input.path.clone() });
+        if !self.taken.allow_lists.iter().any(|known| known.id == digests.sha256) {
+            self.taken.allow_lists.push(AllowListItem { id: digests.sha256, list, original: input.path.clone() });
         }
         Ok(())
     }
+}
+
+/// Reads an allow-list and gives it its name.
+pub(crate) fn read_allow_list(path: &Path, name: &str) -> Result<(AllowList, Digests), JobError> {
+    let wrong = |message: String| JobError::File { path: path.to_owned(), message };
+    let (bytes, digests, damage) = source::read_all(path, MAX_ALLOW_LIST_BYTES)?;
+    if let Some(Damage::Stream(message) | Damage::Limit(message)) = damage {
+        return Err(wrong(message));
+    }
+    let mut list = allow_list::read(name, &bytes).map_err(|e| wrong(e.message))?;
+    name.clone_into(&mut list.name);
+    Ok((list, digests))
 }
 
 fn is_feed_event(path: &Path) -> bool {

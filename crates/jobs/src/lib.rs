@@ -10,6 +10,7 @@ pub mod progress;
 pub mod reproduce;
 pub mod run;
 pub mod show;
+pub mod steps;
 pub mod summary;
 
 pub use error::JobError;

@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::intake::{AllowListItem, EvidenceItem, FeedItem, Intake, Problem};
+use crate::intake::{AllowListItem, EvidenceItem, FeedItem, Intake, Problem, Taken};
 use crate::job_file::{Correlation, Job};
 use crate::progress::Progress;
 use crate::summary::{self, Summary};
@@ -147,7 +147,9 @@ pub struct Details {
 /// Where nothing can be done at all: the case can't be written, the user wants an end, a
 /// correlation fails. What is wrong with single inputs is in the report's problems.
 pub fn run(job: &Job, case_dir: &Path, progress: &dyn Progress) -> Result<Report, JobError> {
-    job.check_formats()?;
+    let logs: Vec<&str> = comity_parse::log::LOG_FORMATS.iter().map(|f| f.name).collect();
+    let feeds: Vec<&str> = comity_parse::feed::FEED_FORMATS.iter().map(|f| f.name).collect();
+    job.check_formats(&logs, &feeds)?;
     let identity = Identity {
         id: job.case.id.clone(),
         title: job.case.title.clone(),
@@ -158,7 +160,7 @@ pub fn run(job: &Job, case_dir: &Path, progress: &dyn Progress) -> Result<Report
     let _lock = case.lock(&mut |holder| progress.note(&format!("waiting for the case's lock, held by {holder}")))?;
     let inputs = job.expand();
     let mut intake = Intake::new(&case, job.output.keep_originals, progress)?;
-    intake.problems.extend(inputs.problems.into_iter().map(|p| Problem::of(&JobError::JobFile(p))));
+    intake.taken.problems.extend(inputs.problems.into_iter().map(|p| Problem::of(&JobError::JobFile(p))));
     for input in &inputs.evidence {
         intake.take_evidence(&job.evidence[input.entry], input)?;
     }
@@ -168,7 +170,7 @@ pub fn run(job: &Job, case_dir: &Path, progress: &dyn Progress) -> Result<Report
     for input in &inputs.allow_lists {
         intake.take_allow_list(job.allow_list[input.entry].name.as_deref(), input)?;
     }
-    correlate(&case, job, intake, progress)
+    correlate(&case, job, intake.taken, progress)
 }
 
 /// A correlation to be run: name, query, bound values.
@@ -178,9 +180,10 @@ struct Query {
     parameters: BTreeMap<String, Parameter>,
 }
 
-fn correlate(case: &Case, job: &Job, intake: Intake<'_>, progress: &dyn Progress) -> Result<Report, JobError> {
+/// Correlates inputs that are in the case, whose lock must be held.
+pub(crate) fn correlate(case: &Case, job: &Job, taken: Taken, progress: &dyn Progress) -> Result<Report, JobError> {
     let started_at = clock::now();
-    let Intake { mut evidence, mut feeds, mut allow_lists, mut problems, .. } = intake;
+    let Taken { mut evidence, mut feeds, mut allow_lists, mut problems } = taken;
     evidence.sort_by_key(|e| e.normalised.id);
     feeds.sort_by_key(|f| f.record.id);
     allow_lists.sort_by_key(|l| l.id);

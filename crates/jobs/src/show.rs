@@ -1,25 +1,25 @@
 //! Read-only looks at a case: SQL over everything that it holds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use comity_correlate::session::{Contents, Queries};
 use comity_provenance::Sha256Digest;
-use comity_store::case::{Case, Shelf};
-use comity_store::tables;
+use comity_store::case::{Case, EvidenceIntake, FeedIntake, Shelf};
+use comity_store::{StoreError, tables};
 
 use crate::JobError;
-use crate::intake::{EvidenceItem, FEED_RECORD, FeedItem, NORMALISED};
+use crate::intake::{
+    ALLOW_LIST_RECORD, AllowListItem, AllowListRecord, EvidenceItem, FEED_RECORD, FeedItem, NORMALISED, Taken, read_allow_list,
+};
 use crate::run::{DETAILS, Details, evidence_table, feeds_table, table};
 
 /// Everything that a case holds, read from its records.
 #[derive(Debug, Clone, Default)]
 pub struct Holdings {
-    /// Evidence items, by id.
-    pub evidence: Vec<EvidenceItem>,
-    /// Feeds, by id.
-    pub feeds: Vec<FeedItem>,
+    /// Evidence items, feeds and allow-lists, by id.
+    pub items: Taken,
     /// Runs, the last to end first.
     pub runs: Vec<Details>,
 }
@@ -33,14 +33,23 @@ pub fn holdings(case: &Case) -> Result<Holdings, JobError> {
     for id in case.ids(Shelf::Evidence)? {
         let item = case.item(Shelf::Evidence, &id);
         if let Some(normalised) = Case::record(&item, NORMALISED)? {
-            let intakes = Case::intakes(&item)?;
-            all.evidence.push(EvidenceItem { normalised, intakes, item, originals: Vec::new() });
+            let intakes: Vec<EvidenceIntake> = Case::intakes(&item)?;
+            let originals = intakes.iter().map(|i| i.source.clone()).collect();
+            all.items.evidence.push(EvidenceItem { normalised, intakes, item, originals });
         }
     }
     for id in case.ids(Shelf::Feeds)? {
         let item = case.item(Shelf::Feeds, &id);
         if let Some(record) = Case::record(&item, FEED_RECORD)? {
-            all.feeds.push(FeedItem { record, intakes: Case::intakes(&item)?, item, originals: Vec::new() });
+            let intakes: Vec<FeedIntake> = Case::intakes(&item)?;
+            let originals = intakes.iter().map(|i| i.source.clone()).collect();
+            all.items.feeds.push(FeedItem { record, intakes, item, originals });
+        }
+    }
+    for id in case.ids(Shelf::AllowLists)? {
+        let item = case.item(Shelf::AllowLists, &id);
+        if let Some(record) = Case::record::<AllowListRecord>(&item, ALLOW_LIST_RECORD)? {
+            all.items.allow_lists.push(allow_list_item(&item, record)?);
         }
     }
     for id in case.ids(Shelf::Runs)? {
@@ -48,6 +57,16 @@ pub fn holdings(case: &Case) -> Result<Holdings, JobError> {
     }
     all.runs.sort_by(|a, b| (&b.finished_at, b.run_id).cmp(&(&a.finished_at, a.run_id)));
     Ok(all)
+}
+
+fn allow_list_item(item: &Path, record: AllowListRecord) -> Result<AllowListItem, JobError> {
+    let dir = item.join("original");
+    let original = std::fs::read_dir(&dir)
+        .map_err(|e| StoreError::io(&dir, e))?
+        .find_map(|entry| Some(entry.ok()?.path()))
+        .unwrap_or(dir);
+    let (list, _) = read_allow_list(&original, &record.name)?;
+    Ok(AllowListItem { id: record.id, list, original })
 }
 
 /// The case's tables for questions. `sightings` are those of one run: the last, unless `run` says.
@@ -61,11 +80,11 @@ pub fn queries(case: &Case, run: Option<&Sha256Digest>, threads: usize) -> Resul
         None => all.runs.first().map(|r| r.run_id),
     };
     let mut contents = Contents {
-        evidence: all.evidence.iter().map(EvidenceItem::table_item).collect(),
-        feeds: all.feeds.iter().map(FeedItem::table_item).collect(),
+        evidence: all.items.evidence.iter().map(EvidenceItem::table_item).collect(),
+        feeds: all.items.feeds.iter().map(FeedItem::table_item).collect(),
         tables: vec![
-            ("evidence".into(), vec![evidence_table(&all.evidence, true)]),
-            ("feeds".into(), vec![feeds_table(&all.feeds, true)]),
+            ("evidence".into(), vec![evidence_table(&all.items.evidence, true)]),
+            ("feeds".into(), vec![feeds_table(&all.items.feeds, true)]),
             ("runs".into(), vec![runs_table(&all.runs)]),
         ],
     };

@@ -42,8 +42,10 @@ pub struct Identity {
 /// How an evidence item was handed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceIntake {
-    /// Path it was read from.
+    /// Path it was read from, as declared.
     pub path: String,
+    /// The same, absolute, on the machine that read it.
+    pub source: PathBuf,
     /// When comity received it, RFC 3339, by this machine's clock.
     pub received_at: String,
     /// Whose it is.
@@ -103,8 +105,10 @@ pub struct Normalised {
 /// How a feed was handed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedIntake {
-    /// Path it was read from.
+    /// Path it was read from, as declared.
     pub path: String,
+    /// The same, absolute, on the machine that read it.
+    pub source: PathBuf,
     /// When comity received it, RFC 3339, by this machine's clock.
     pub received_at: String,
     /// Who submits it.

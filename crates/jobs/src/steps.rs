@@ -1,0 +1,175 @@
+//! The main job by hand: init, ingest, feed check, feed add, correlate.
+
+use std::path::{Path, PathBuf};
+
+use comity_parse::feed::FEED_FORMATS;
+use comity_store::case::{Case, Identity};
+use comity_store::feed::Indicator;
+use comity_store::tables::RejectRow;
+use comity_store::case::FeedRecord;
+
+use crate::intake::{Intake, Taken};
+use crate::job_file::{self, Correlation, Evidence, Feed, Input, Job, Output};
+use crate::progress::Progress;
+use crate::run::{self, Report};
+use crate::{JobError, feeds, show};
+
+/// Makes a case, or opens it where it is there already.
+///
+/// # Errors
+/// Where the disk refuses, or another case is there.
+pub fn init(path: &Path, identity: &Identity) -> Result<Case, JobError> {
+    Ok(Case::init(path, identity)?)
+}
+
+fn inputs(files: &[PathBuf]) -> impl Iterator<Item = Input> + '_ {
+    files.iter().map(|path| {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        Input { entry: 0, shown: absolute.to_string_lossy().into_owned(), path: path.clone() }
+    })
+}
+
+fn locked<T>(case: &Case, progress: &dyn Progress, act: impl FnOnce() -> Result<T, JobError>) -> Result<T, JobError> {
+    let _lock = case.lock(&mut |holder| progress.note(&format!("waiting for the case's lock, held by {holder}")))?;
+    act()
+}
+
+/// Takes evidence items into a case. What is wrong with single files is among the problems.
+///
+/// # Errors
+/// Where the case can't be written, or the user wants an end.
+pub fn ingest(
+    case: &Case,
+    declared: &Evidence,
+    files: &[PathBuf],
+    keep_originals: bool,
+    progress: &dyn Progress,
+) -> Result<Taken, JobError> {
+    locked(case, progress, || {
+        let mut intake = Intake::new(case, keep_originals, progress)?;
+        inputs(files).try_for_each(|input| intake.take_evidence(declared, &input))?;
+        Ok(intake.taken)
+    })
+}
+
+/// Takes feeds into a case. What is wrong with single files is among the problems.
+///
+/// # Errors
+/// Where the case can't be written, or the user wants an end.
+pub fn feed_add(case: &Case, declared: &Feed, files: &[PathBuf], progress: &dyn Progress) -> Result<Taken, JobError> {
+    locked(case, progress, || {
+        let mut intake = Intake::new(case, false, progress)?;
+        inputs(files).try_for_each(|input| intake.take_feed(declared, &input))?;
+        Ok(intake.taken)
+    })
+}
+
+/// Takes allow-lists into a case.
+///
+/// # Errors
+/// Where the case can't be written, or the user wants an end.
+pub fn allow_list_add(case: &Case, files: &[PathBuf], progress: &dyn Progress) -> Result<Taken, JobError> {
+    locked(case, progress, || {
+        let mut intake = Intake::new(case, false, progress)?;
+        inputs(files).try_for_each(|input| intake.take_allow_list(None, &input))?;
+        Ok(intake.taken)
+    })
+}
+
+/// What a feed would come to.
+#[derive(Debug)]
+pub struct FeedCheck {
+    /// What it is read as, and the counts.
+    pub record: FeedRecord,
+    /// Its indicators.
+    pub indicators: Vec<Indicator>,
+    /// Claims that are refused, with the reasons.
+    pub rejects: Vec<RejectRow>,
+}
+
+/// Reads a feed without storing it: what a submitter would be told.
+///
+/// # Errors
+/// Where it does not read at all.
+pub fn feed_check(path: &Path, declared: &Feed) -> Result<FeedCheck, JobError> {
+    if path.is_dir() {
+        let formats: Vec<&str> = FEED_FORMATS.iter().map(|f| f.name).collect();
+        let message = format!("is a directory; check its files one by one (formats: {})", formats.join(", "));
+        return Err(JobError::File { path: path.to_owned(), message });
+    }
+    let read = feeds::read(path, declared)?;
+    let (rejects, mut record) = (read.rejects, read.record);
+    let indicators = read.claims.finish(&record.id);
+    record.indicators = indicators.len() as u64;
+    Ok(FeedCheck { record, indicators, rejects })
+}
+
+/// Correlates all that a case holds; all built-in correlations where none is named.
+///
+/// # Errors
+/// Where the case can't be read or written, it holds nothing, or a name is not known.
+pub fn correlate(case: &Case, names: &[String], progress: &dyn Progress) -> Result<Report, JobError> {
+    for name in names.iter().filter(|n| *n != "sightings") {
+        if comity_correlate::named::by_name(name).is_none() {
+            let known: Vec<&str> = comity_correlate::named::CORRELATIONS.iter().map(|c| c.name).collect();
+            return Err(JobError::Nothing(format!("correlation {name:?} is not known; one of: sightings, {}", known.join(", "))));
+        }
+    }
+    locked(case, progress, || {
+        let taken = show::holdings(case)?.items;
+        if taken.evidence.is_empty() {
+            return Err(JobError::Nothing("the case holds no evidence".into()));
+        }
+        let job = job_of(case, &taken, names)?;
+        run::correlate(case, &job, taken, progress)
+    })
+}
+
+/// The job that would have made the case what it is, so that the run can be reproduced.
+fn job_of(case: &Case, taken: &Taken, names: &[String]) -> Result<Job, JobError> {
+    let identity = case.identity();
+    let wrong = |what: &str| JobError::Nothing(format!("case.toml says no {what}"));
+    let evidence = taken.evidence.iter().flat_map(|e| &e.intakes);
+    let feed = taken.feeds.iter().flat_map(|f| &f.intakes);
+    Ok(Job {
+        case: job_file::Case {
+            id: identity.id.clone(),
+            title: identity.title.clone(),
+            jurisdiction: identity
+                .jurisdiction
+                .as_deref()
+                .and_then(|j| j.parse().ok())
+                .ok_or_else(|| wrong("jurisdiction"))?,
+            purpose: identity.purpose.clone().ok_or_else(|| wrong("purpose"))?,
+            authority: None,
+            request: None,
+            references: Vec::new(),
+        },
+        evidence: evidence
+            .filter_map(|i| {
+                let declared: Evidence = serde_json::from_value(i.declared.clone()).ok()?;
+                Some(Evidence { path: vec![i.source.to_string_lossy().into_owned()], ..declared })
+            })
+            .collect(),
+        feed: feed
+            .filter_map(|i| {
+                let declared: Feed = serde_json::from_value(i.declared.clone()).ok()?;
+                Some(Feed { path: vec![i.source.to_string_lossy().into_owned()], ..declared })
+            })
+            .collect(),
+        allow_list: taken
+            .allow_lists
+            .iter()
+            .map(|l| job_file::AllowList {
+                path: vec![l.original.to_string_lossy().into_owned()],
+                name: Some(l.list.name.clone()),
+            })
+            .collect(),
+        correlation: names
+            .iter()
+            .map(|name| Correlation { name: name.clone(), sql: None, parameters: Default::default() })
+            .collect(),
+        output: Output::default(),
+        origin: job_file::Origin::default(),
+    })
+}
