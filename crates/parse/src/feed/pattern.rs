@@ -12,6 +12,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::value::shown;
+
 /// Deepest nesting of parentheses.
 const DEEPEST: u32 = 64;
 
@@ -119,7 +121,7 @@ enum Token {
 impl std::fmt::Display for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Word(word) => write!(f, "{word:?}"),
+            Self::Word(word) => write!(f, "{:?}", shown(word)),
             Self::Mark(mark) => write!(f, "{mark:?}"),
             Self::Literal(_) => f.write_str("a literal"),
         }
@@ -221,9 +223,9 @@ fn typed_literal(first: char, rest: &str) -> Option<Typed<'_>> {
                 Literal::Hex(text)
             }
             'b' if STANDARD.decode(&text).is_ok() => Literal::Binary(text),
-            't' => return Err(format!("time {text:?} is none, or has no \"Z\"")),
-            'h' => return Err(format!("hex {text:?} is none")),
-            _ => return Err(format!("base64 {text:?} is none")),
+            't' => return Err(format!("time {:?} is none, or has no \"Z\"", shown(&text))),
+            'h' => return Err(format!("hex {:?} is none", shown(&text))),
+            _ => return Err(format!("base64 {:?} is none", shown(&text))),
         };
         Ok((Token::Literal(literal), after))
     }))
