@@ -341,7 +341,12 @@ impl Parser {
         };
         self.depth -= 1;
         let mut seen = [false; 3];
+        let mut count = 0u32;
         while let Some(qualifier) = self.qualifier()? {
+            count += 1;
+            if count > DEEPEST {
+                return Err(format!("observation has more than {DEEPEST} qualifiers"));
+            }
             let slot = match qualifier {
                 Qualifier::StartStop(..) => 0,
                 Qualifier::Within => 1,
@@ -581,6 +586,8 @@ mod tests {
         }
         let deep = format!("{}[a:b = 1]{}", "(".repeat(100_000), ")".repeat(100_000));
         assert_eq!(parse(&deep), Err("pattern nests deeper than 64".to_owned()));
+        let long = format!("([a:b = 1]){}", " WITHIN 1 SECONDS".repeat(100_000));
+        assert_eq!(parse(&long), Err("observation has more than 64 qualifiers".to_owned()));
     }
 
     /// The cases of OASIS's own validator. Of 169, two disagree: `[file:hashes.'SHA-256' = 'f00']`,

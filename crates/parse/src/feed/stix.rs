@@ -25,6 +25,9 @@ use super::value::{What, claim, instant, shown};
 use super::{ClaimSink, FeedFormat, FeedOptions, Place};
 use crate::log::{OptionsError, Sample};
 
+/// Longest stretch of a pattern that a claim or reject quotes, bytes.
+const LONGEST_QUOTE: usize = 4096;
+
 /// The table's row.
 pub(super) const FORMAT: FeedFormat =
     FeedFormat { name: "stix", title: "STIX 2.0 and 2.1 bundles, JSON", detect, read };
@@ -200,9 +203,14 @@ struct Term<'t> {
     literal: Option<&'t Literal>,
 }
 
-impl Indicator<'_> {
+impl<'r> Indicator<'r> {
     fn reject(&mut self, reject: Reject) {
-        self.sink.reject(self.place, reject, self.pattern);
+        self.sink.reject(self.place, reject, self.quoted());
+    }
+
+    /// The pattern, cut where each of its many alternatives would carry a long copy of it.
+    fn quoted(&self) -> &'r str {
+        self.pattern.get(..self.pattern.floor_char_boundary(LONGEST_QUOTE)).unwrap_or(self.pattern)
     }
 
     fn read(&mut self) {
@@ -279,7 +287,7 @@ impl Indicator<'_> {
         parts.sort();
         parts.dedup();
         let texts: Vec<String> = parts.iter().map(part_text).collect();
-        let mut claim = Claim::new(Kind::StixPattern, texts.join(" AND "), self.pattern);
+        let mut claim = Claim::new(Kind::StixPattern, texts.join(" AND "), self.quoted());
         claim.parts = parts;
         Ok(claim)
     }
