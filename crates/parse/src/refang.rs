@@ -361,8 +361,10 @@ impl<'a> Reader<'a> {
         }
         let blanks = usize::from(matches!(meant, "." | "@") && after.starts_with(' '));
         let next = after.get(blanks..)?.chars().next()?;
-        let goes_on =
-            next.is_alphanumeric() || matches!(next, '[' | '(' | '{' | '<' | '/' | ':' | '\\' | '_' | '-');
+        let is_letter = meant.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let goes_on = (is_letter && next == '.')
+            || next.is_alphanumeric()
+            || matches!(next, '[' | '(' | '{' | '<' | '/' | ':' | '\\' | '_' | '-');
         (goes_on && (blanks == 0 || next.is_alphanumeric())).then(|| (length + 1 + blanks, meant.to_owned()))
     }
 

@@ -169,6 +169,7 @@ fn every_mark_of_the_table() {
         ("hxxps[://]evil[.]com", "https://evil.com"),
         ("fxp://evil.com", "ftp://evil.com"),
         ("ev[i]l.com", "evil.com"),
+        ("evi[l].co[.]uk", "evil.co.uk"),
         ("1,2,3,4", "1.2.3.4"),
         ("1,2,3,4,5", "1,2,3,4,5"),
         ("http://a.com/?x[0]=1", "http://a.com/?x[0]=1"),
