@@ -143,7 +143,8 @@ fn hostname(entry: &str) -> Option<String> {
     let bare = entry.strip_prefix("*.").or_else(|| entry.strip_prefix('.')).unwrap_or(entry);
     let is_label =
         |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    observed(Observe::Host, bare).or_else(|| is_label(bare).then(|| bare.to_ascii_lowercase()))
+    observed(Observe::Host, bare)
+        .or_else(|| (!bare.is_empty() && is_label(bare)).then(|| bare.to_ascii_lowercase()))
 }
 
 /// A regular expression without PHP's delimiters; `/…/i` becomes `(?i)…`.
@@ -373,7 +374,7 @@ mod tests {
                 "hosts",
                 Matching::Hostname,
                 None,
-                [".example.com", "Bücher.example", "203.0.113.1"],
+                [".example.com", "Bücher.example", "203.0.113.1", "*."],
             ),
             AllowList::new(
                 "exact",
@@ -414,7 +415,7 @@ mod tests {
         for (kind, value, expected) in cases {
             assert_eq!(naming(lists(), *kind, value), *expected, "{value}");
         }
-        assert_eq!(lists().iter().map(|list| list.rejects.len()).collect::<Vec<_>>(), [1, 0, 0, 0, 0, 1]);
+        assert_eq!(lists().iter().map(|list| list.rejects.len()).collect::<Vec<_>>(), [1, 0, 1, 0, 0, 1]);
     }
 
     proptest! {

@@ -106,11 +106,21 @@ pub(crate) struct Candidate<'a> {
 /// Hands every candidate in `text` to `take`, in order of appearance. Linear in the text.
 pub(crate) fn candidates<'a>(text: &'a str, take: &mut dyn FnMut(Candidate<'a>)) {
     let bytes = text.as_bytes();
+    let has_urls = memchr::memmem::find(bytes, b"://").is_some();
+    let mut scan = Scan { text, take, paths_end: 0 };
+    if !has_urls {
+        return scan.words(0, bytes.len());
+    }
     let mut at = 0;
     while at < bytes.len() {
         let start = at + bytes.iter().skip(at).take_while(|byte| ends_chunk(**byte)).count();
         let end = start + bytes.iter().skip(start).take_while(|byte| !ends_chunk(**byte)).count();
-        Scan { text, take, paths_end: 0 }.chunk(start, end);
+        let mut scan = Scan { text, take, paths_end: 0 };
+        if has_urls {
+            scan.chunk(start, end)
+        } else {
+            scan.words(start, end)
+        }
         at = end.max(at + 1);
     }
 }

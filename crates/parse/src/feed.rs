@@ -18,7 +18,8 @@ pub(crate) mod value;
 mod zeek_intel;
 
 /// Every feed format, sorted by name.
-pub const FEED_FORMATS: &[FeedFormat] = &[csv::FORMAT, misp::FORMAT, plain::FORMAT, stix::FORMAT, zeek_intel::FORMAT];
+pub const FEED_FORMATS: &[FeedFormat] =
+    &[csv::FORMAT, misp::FORMAT, plain::FORMAT, stix::FORMAT, zeek_intel::FORMAT];
 
 /// The format of that name.
 pub fn by_name(name: &str) -> Option<&'static FeedFormat> {

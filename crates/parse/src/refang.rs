@@ -20,7 +20,7 @@ use comity_model::canonical::{self, Found, observe};
 use comity_model::{Kind, Observe, Reason, Reject};
 
 use crate::extract::{Candidate, Shape, candidates, has_public_suffix};
-use crate::feed::value::is_file_name;
+use crate::feed::value::{is_file_name, shown};
 
 /// Something in a text that is or looks like an indicator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,17 +116,17 @@ fn conclude(candidate: Candidate<'_>, base: Finding, findings: &mut Vec<Finding>
         Shape::Hash(kind) => give(kind, text, false),
         Shape::Cve => give(Kind::Cve, text, false),
         Shape::Name | Shape::HostPath if hides_scheme(text) => {
-            let why = format!("{text:?} may be a URL or a name with underscores");
+            let why = format!("{:?} may be a URL or a name with underscores", shown(text));
             findings.push(unclear(base, why));
         }
         Shape::HostPath if !base.defanged && !is_known_host(text) => {}
         Shape::HostPath => give(Kind::Url, text, false),
         Shape::UnknownSuffix if !base.defanged => {}
         Shape::NameOrFile if !base.defanged => {
-            findings.push(unclear(base, format!("{text:?} may be a name or a file")));
+            findings.push(unclear(base, format!("{:?} may be a name or a file", shown(text))));
         }
         Shape::UnknownSuffix if is_file_name(text) => {
-            findings.push(unclear(base, format!("{text:?} looks like a file name")));
+            findings.push(unclear(base, format!("{:?} looks like a file name", shown(text))));
         }
         // nobody defangs what is no indicator
         Shape::Name | Shape::NameOrFile | Shape::UnknownSuffix => give(Kind::DomainName, text, false),
@@ -218,6 +218,9 @@ impl Refanged {
     }
 }
 
+/// Most bytes that a scheme and what separates it from the host take, brackets included.
+const LONGEST_SCHEME: usize = 24;
+
 /// Reads a text from left to right.
 struct Reader<'a> {
     text: &'a str,
@@ -286,7 +289,8 @@ impl<'a> Reader<'a> {
         if self.last().is_some_and(char::is_alphanumeric) {
             return None;
         }
-        let bytes = self.rest().as_bytes();
+        let rest = self.rest().as_bytes();
+        let bytes = rest.get(..LONGEST_SCHEME).unwrap_or(rest);
         let mut name = String::new();
         let mut at = 0;
         let mut depth = 0i32;
@@ -357,8 +361,10 @@ impl<'a> Reader<'a> {
         }
         let blanks = usize::from(matches!(meant, "." | "@") && after.starts_with(' '));
         let next = after.get(blanks..)?.chars().next()?;
-        let goes_on =
-            next.is_alphanumeric() || matches!(next, '[' | '(' | '{' | '<' | '/' | ':' | '\\' | '_' | '-');
+        let is_letter = meant.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let goes_on = (is_letter && next == '.')
+            || next.is_alphanumeric()
+            || matches!(next, '[' | '(' | '{' | '<' | '/' | ':' | '\\' | '_' | '-');
         (goes_on && (blanks == 0 || next.is_alphanumeric())).then(|| (length + 1 + blanks, meant.to_owned()))
     }
 
@@ -408,7 +414,7 @@ impl<'a> Reader<'a> {
         between.then(|| (c.len_utf8(), ".".to_owned()))
     }
 
-    /// Four numbers with commas for dots; in prose one dot at least must be there, since four
+    /// Four numbers with commas for dots; in prose two dots must be there, since four
     /// numbers with commas are a list.
     fn quad(&self) -> Option<(usize, String)> {
         if self.last().is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | ',' | '-')) {
@@ -439,7 +445,7 @@ impl<'a> Reader<'a> {
             (Some(next), _) => !next.is_ascii_alphanumeric(),
             (None, _) => true,
         };
-        (ends && commas > 0 && (self.cell || dots > 0)).then_some((at, text))
+        (ends && commas > 0 && (self.cell || dots > 1)).then_some((at, text))
     }
 }
 

@@ -93,6 +93,44 @@ impl Heap {
     }
 }
 
+/// How many records of a feed make claims, counted without its reader.
+fn stated(format: &str, bytes: &[u8]) -> usize {
+    let lines = || {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        bytes.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).trim().to_owned())
+    };
+    let json = || serde_json::from_slice::<serde_json::Value>(bytes);
+    match format {
+        "plain" => {
+            lines().filter(|l| !l.is_empty() && !l.starts_with(['#', ';']) && !l.starts_with("//")).count()
+        }
+        "zeek-intel" => lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count(),
+        "csv" => lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count() - 1,
+        // a text that is no JSON is one reject
+        "misp" => json().map_or(1, |value| attributes(&value)),
+        "stix" => json().map_or(1, |value| {
+            let objects = value.get("objects").and_then(|list| list.as_array().cloned()).unwrap_or_default();
+            objects.iter().filter(|object| object["type"] == "indicator").count()
+        }),
+        _ => 0,
+    }
+}
+
+/// How many attributes and proposals stand anywhere in a JSON text.
+fn attributes(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(items) => items.iter().map(attributes).sum(),
+        serde_json::Value::Object(object) => object
+            .iter()
+            .map(|(key, value)| {
+                let here = matches!(key.as_str(), "Attribute" | "ShadowAttribute");
+                attributes(value) + if here { value.as_array().map_or(0, Vec::len) } else { 0 }
+            })
+            .sum(),
+        _ => 0,
+    }
+}
+
 #[test]
 fn every_real_feed_is_read() {
     let Some(data) = shared() else { return };
@@ -107,6 +145,17 @@ fn every_real_feed_is_read() {
         let mut heap = Heap::default();
         if let Some(format) = feed::by_name(detected) {
             (format.read)(&bytes, &FeedOptions::default(), &mut heap).unwrap();
+        }
+        let seen: BTreeSet<u64> = heap
+            .claims
+            .iter()
+            .map(|(place, _)| place)
+            .chain(heap.rejects.iter().map(|r| &r.0))
+            .map(|p| p.record)
+            .collect();
+        assert_eq!(seen.len(), stated(detected, &bytes), "{}", path.display());
+        if detected == "plain" {
+            assert_eq!(heap.claims.len() + heap.rejects.len(), seen.len(), "{}", path.display());
         }
         let entry = by_folder.entry(format!("{folder} {detected}")).or_default();
         entry.0 += 1;

@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use comity_model::{Claim, Kind, Reason, Reject, Tlp};
 
 use super::plain::wide;
-use super::value::{What, claim, confidence, instant, named_type};
+use super::value::{What, claim, confidence, instant, named_type, shown};
 use super::{ClaimSink, FeedFormat, FeedMapping, FeedOptions, Place};
 use crate::extract::has_public_suffix;
 use crate::log::{OptionsError, Sample};
@@ -418,13 +418,13 @@ impl Table {
         if matches!(at(self.to_ids), "0" | "false" | "False") {
             return Err(Reject::new(
                 Reason::NotForDetection,
-                format!("{cell:?} is marked as not for detection"),
+                format!("{:?} is marked as not for detection", shown(cell)),
             ));
         }
         let what = match at(self.kind) {
             "" => what,
             name => named_type(name).ok_or_else(|| {
-                Reject::new(Reason::UnsupportedType, format!("type {name:?} is not matched on"))
+                Reject::new(Reason::UnsupportedType, format!("type {:?} is not matched on", shown(name)))
             })?,
         };
         let mut claim = match at(self.port) {
@@ -449,7 +449,7 @@ fn with_port(cell: &str, port: &str, what: What, options: &FeedOptions) -> Resul
         Kind::Ipv4Addr => format!("{}:{port}", alone.value),
         Kind::Ipv6Addr => format!("[{}]:{port}", alone.value),
         Kind::DomainName => {
-            let why = format!("{cell:?} with port {port:?} is narrower than the name, and is not matched on");
+            let why = format!("{:?} with port {:?} is narrower than the name", shown(cell), shown(port));
             return Err(Reject::new(Reason::UnsupportedType, why));
         }
         _ => return Ok(alone),

@@ -14,7 +14,7 @@
 use comity_model::{Claim, Kind, Reason, Reject, Tlp};
 use serde_json::Value;
 
-use super::value::{What, claim, instant, named_type};
+use super::value::{What, claim, instant, named_type, shown};
 use super::{ClaimSink, FeedFormat, FeedOptions, Place};
 use crate::log::{OptionsError, Sample};
 
@@ -147,7 +147,7 @@ impl Reader<'_> {
     fn proposal(&mut self, proposal: &Value) {
         let place = self.place();
         let text = text(proposal, "value");
-        let why = format!("{text:?} is a proposal that the event's owner has not taken over");
+        let why = format!("{:?} is a proposal that the event's owner has not taken over", shown(text));
         self.sink.reject(place, Reject::new(Reason::NotForDetection, why), text);
     }
 
@@ -188,25 +188,28 @@ impl Reader<'_> {
         let refuse = |reason: Reason, why: String| Err(Reject::new(reason, why));
         let kind = text(attribute, "type");
         if deleted || is_set(attribute.get("deleted")) {
-            return refuse(Reason::Revoked, format!("attribute {value:?} was deleted"));
+            return refuse(Reason::Revoked, format!("attribute {:?} was deleted", shown(value)));
         }
         if attribute.get("to_ids").is_some_and(|flag| !is_set(Some(flag))) {
             return refuse(
                 Reason::NotForDetection,
-                format!("{kind} {value:?} is marked as not for detection"),
+                format!("{} {:?} is marked as not for detection", shown(kind), shown(value)),
             );
         }
         if value.is_empty() {
-            return refuse(Reason::NotAnIndicator, format!("attribute of type {kind:?} has no value"));
+            return refuse(
+                Reason::NotAnIndicator,
+                format!("attribute of type {:?} has no value", shown(kind)),
+            );
         }
         let Some((first_kind, second_kind)) = kind.split_once('|') else {
             let what = attribute_type(kind).ok_or_else(|| {
-                Reject::new(Reason::UnsupportedType, format!("type {kind:?} is not matched on"))
+                Reject::new(Reason::UnsupportedType, format!("type {:?} is not matched on", shown(kind)))
             })?;
             return Ok(vec![(what, value.to_owned(), kind == "hostname")]);
         };
         let Some((first, second)) = value.split_once('|') else {
-            return refuse(Reason::Malformed, format!("{kind} {value:?} has no \"|\""));
+            return refuse(Reason::Malformed, format!("{kind} {:?} has no \"|\"", shown(value)));
         };
         let one = |what: What, part: &str| Ok(vec![(what, part.to_owned(), false)]);
         match (first_kind, second_kind) {
@@ -222,7 +225,7 @@ impl Reader<'_> {
             ("filename", hash) if attribute_type(hash).is_some_and(is_digest) => {
                 one(attribute_type(hash).unwrap_or(What::Hash), second)
             }
-            _ => refuse(Reason::UnsupportedType, format!("type {kind:?} is not matched on")),
+            _ => refuse(Reason::UnsupportedType, format!("type {:?} is not matched on", shown(kind))),
         }
     }
 }

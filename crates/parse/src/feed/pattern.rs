@@ -12,6 +12,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::value::shown;
+
 /// Deepest nesting of parentheses.
 const DEEPEST: u32 = 64;
 
@@ -119,7 +121,7 @@ enum Token {
 impl std::fmt::Display for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Word(word) => write!(f, "{word:?}"),
+            Self::Word(word) => write!(f, "{:?}", shown(word)),
             Self::Mark(mark) => write!(f, "{mark:?}"),
             Self::Literal(_) => f.write_str("a literal"),
         }
@@ -221,9 +223,9 @@ fn typed_literal(first: char, rest: &str) -> Option<Typed<'_>> {
                 Literal::Hex(text)
             }
             'b' if STANDARD.decode(&text).is_ok() => Literal::Binary(text),
-            't' => return Err(format!("time {text:?} is none, or has no \"Z\"")),
-            'h' => return Err(format!("hex {text:?} is none")),
-            _ => return Err(format!("base64 {text:?} is none")),
+            't' => return Err(format!("time {:?} is none, or has no \"Z\"", shown(&text))),
+            'h' => return Err(format!("hex {:?} is none", shown(&text))),
+            _ => return Err(format!("base64 {:?} is none", shown(&text))),
         };
         Ok((Token::Literal(literal), after))
     }))
@@ -339,7 +341,12 @@ impl Parser {
         };
         self.depth -= 1;
         let mut seen = [false; 3];
+        let mut count = 0u32;
         while let Some(qualifier) = self.qualifier()? {
+            count += 1;
+            if count > DEEPEST {
+                return Err(format!("observation has more than {DEEPEST} qualifiers"));
+            }
             let slot = match qualifier {
                 Qualifier::StartStop(..) => 0,
                 Qualifier::Within => 1,
@@ -579,6 +586,8 @@ mod tests {
         }
         let deep = format!("{}[a:b = 1]{}", "(".repeat(100_000), ")".repeat(100_000));
         assert_eq!(parse(&deep), Err("pattern nests deeper than 64".to_owned()));
+        let long = format!("([a:b = 1]){}", " WITHIN 1 SECONDS".repeat(100_000));
+        assert_eq!(parse(&long), Err("observation has more than 64 qualifiers".to_owned()));
     }
 
     /// The cases of OASIS's own validator. Of 169, two disagree: `[file:hashes.'SHA-256' = 'f00']`,

@@ -21,9 +21,12 @@ use comity_model::{Claim, FIELDS, Field, Kind, Observe, Part, Reason, Reject, Tl
 use serde_json::Value;
 
 use super::pattern::{Comparison, Literal, Observation, Operator, Qualifier, Test, parse};
-use super::value::{What, claim, instant};
+use super::value::{What, claim, instant, shown};
 use super::{ClaimSink, FeedFormat, FeedOptions, Place};
 use crate::log::{OptionsError, Sample};
+
+/// Longest stretch of a pattern that a claim or reject quotes, bytes.
+const LONGEST_QUOTE: usize = 4096;
 
 /// The table's row.
 pub(super) const FORMAT: FeedFormat =
@@ -200,9 +203,14 @@ struct Term<'t> {
     literal: Option<&'t Literal>,
 }
 
-impl Indicator<'_> {
+impl<'r> Indicator<'r> {
     fn reject(&mut self, reject: Reject) {
-        self.sink.reject(self.place, reject, self.pattern);
+        self.sink.reject(self.place, reject, self.quoted());
+    }
+
+    /// The pattern, cut where each of its many alternatives would carry a long copy of it.
+    fn quoted(&self) -> &'r str {
+        self.pattern.get(..self.pattern.floor_char_boundary(LONGEST_QUOTE)).unwrap_or(self.pattern)
     }
 
     fn read(&mut self) {
@@ -271,21 +279,21 @@ impl Indicator<'_> {
         for term in terms {
             let claim = term_claim(term, self.options)?;
             if !claim.kind.is_observable() {
-                let why = format!("{} within AND is not an equality", shown(term.test));
+                let why = format!("{} within AND is not an equality", named(term.test));
                 return Err(Reject::new(Reason::BadPattern, why));
             }
             parts.push(Part { kind: claim.kind, value: claim.value, field: side(term.test) });
         }
         parts.sort();
         parts.dedup();
-        let shown: Vec<String> = parts.iter().map(shown_part).collect();
-        let mut claim = Claim::new(Kind::StixPattern, shown.join(" AND "), self.pattern);
+        let texts: Vec<String> = parts.iter().map(part_text).collect();
+        let mut claim = Claim::new(Kind::StixPattern, texts.join(" AND "), self.quoted());
         claim.parts = parts;
         Ok(claim)
     }
 }
 
-fn shown_part(part: &Part) -> String {
+fn part_text(part: &Part) -> String {
     match part.field {
         Some(field) => format!("{field}:{}={:?}", part.kind, part.value),
         None => format!("{}={:?}", part.kind, part.value),
@@ -372,9 +380,9 @@ fn ip_port(address: &Term<'_>, port: &Term<'_>) -> Option<String> {
 /// The claim of one comparison.
 fn term_claim(term: &Term<'_>, options: &FeedOptions) -> Result<Claim, Reject> {
     let test = term.test;
-    let unsupported = || Reject::new(Reason::UnsupportedType, format!("{} is not matched on", shown(test)));
+    let unsupported = || Reject::new(Reason::UnsupportedType, format!("{} is not matched on", named(test)));
     let what = property(test).ok_or_else(unsupported)?;
-    let bad = |why: &str| Err(Reject::new(Reason::BadPattern, format!("{} {why}", shown(test))));
+    let bad = |why: &str| Err(Reject::new(Reason::BadPattern, format!("{} {why}", named(test))));
     if test.negated {
         return bad("is negated");
     }
@@ -438,8 +446,8 @@ fn like(pattern: &str) -> String {
     regex
 }
 
-fn shown(test: &Test) -> String {
-    format!("{}:{}", test.object, test.path.join("."))
+fn named(test: &Test) -> String {
+    shown(&format!("{}:{}", test.object, test.path.join("."))).into_owned()
 }
 
 /// What a property of an object holds; `None` where no event column holds it.

@@ -78,8 +78,16 @@ fn kind_and_text(what: What, text: &str) -> Result<(Kind, Cow<'_, str>, bool), R
     })
 }
 
+/// A text for a message, cut after 120 characters.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(120).and_then(|(end, _)| text.get(..end)) {
+        Some(start) => format!("{start}…").into(),
+        None => text.into(),
+    }
+}
+
 fn refuse(reason: Reason, text: &str, why: &str) -> Reject {
-    Reject::new(reason, format!("{text:?} {why}"))
+    Reject::new(reason, format!("{:?} {why}", shown(text)))
 }
 
 /// Tells the kind of a value by its shape.

@@ -12,7 +12,7 @@
 use comity_model::{Claim, Reason, Reject};
 
 use super::plain::lines;
-use super::value::{claim, named_type};
+use super::value::{claim, named_type, shown};
 use super::{ClaimSink, FeedFormat, FeedOptions, Place};
 use crate::log::{OptionsError, Sample};
 
@@ -48,7 +48,7 @@ impl Columns {
             return Err(Reject::new(Reason::WrongFieldCount, why));
         };
         let what = named_type(kind).filter(|_| kind.starts_with("Intel::")).ok_or_else(|| {
-            Reject::new(Reason::UnsupportedType, format!("type {kind:?} is not matched on"))
+            Reject::new(Reason::UnsupportedType, format!("type {:?} is not matched on", shown(kind)))
         })?;
         claim(value, what, options)
     }
