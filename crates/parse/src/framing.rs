@@ -12,6 +12,8 @@
 //!
 //! `csv/v1`: a quote opens at the beginning of a row or after `,` `;` tab or `|`, since a delimiter is
 //! not known here; a quote elsewhere is content, so that `5" disk` does not swallow the rest of the file.
+//! Known hole: a quote that opens and is not closed takes the rows up to the next quote with it; they are
+//! one record, which the format rejects.
 //!
 //! `json-array/v1`: a line end inside a string ends the string (JSON allows none there), so that a
 //! missing quote spoils one element and not all that follow. What stands after the array, or instead of

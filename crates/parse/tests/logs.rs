@@ -204,6 +204,11 @@ fn mutated() -> impl Strategy<Value = (usize, Vec<u8>)> {
 
 fn accounts(format: &LogFormat, bytes: &[u8]) {
     let reads = read_all(format, "x", bytes, &options(format), 200);
+    assert_eq!(
+        read_all(format, "x", bytes, &options(format), 1 << 20),
+        reads,
+        "chunks have changed a record"
+    );
     let (events, headers, rejects) = counts(&reads);
     assert_eq!(events + headers + rejects, reads.len());
     let mut end = 0;
