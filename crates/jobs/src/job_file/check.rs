@@ -4,9 +4,9 @@ use super::error::{JobFileError, Step, hint, key, nearest};
 use super::evidence::{Coverage, Evidence, LegalBasis};
 use super::tables::{Correlation, Feed, Job};
 
-/// Correlations that comity brings, in the order in which they run.
+/// Correlations that comity brings; `sightings` is the merge itself.
 pub const BUILT_IN_CORRELATIONS: &[&str] =
-    &["sightings", "cross-border", "first-seen", "corroboration", "not-seen"];
+    &["allow-listed", "corroboration", "cross-border", "first-seen", "not-seen", "sightings"];
 
 type Checked = Result<(), JobFileError>;
 

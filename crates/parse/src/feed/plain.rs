@@ -29,10 +29,13 @@ fn detect(sample: &Sample<'_>) -> u8 {
     }
     let options = FeedOptions::default();
     let mut count = Count::default();
-    let whole = sample.head.len().min(8192);
-    let head = sample.head.get(..whole).unwrap_or_default();
-    let cut = memchr::memrchr(b'\n', head).map_or(head.len(), |at| at + 1);
-    if read(head.get(..cut).unwrap_or_default(), &options, &mut count).is_err() || count.values == 0 {
+    let mut head = sample.head;
+    if let Some(begin) = head.get(..8192) {
+        // the line at the cut is not whole
+        let cut = memchr::memrchr(b'\n', begin).map_or(begin.len(), |at| at + 1);
+        head = begin.get(..cut).unwrap_or(begin);
+    }
+    if read(head, &options, &mut count).is_err() || count.values == 0 {
         return 0;
     }
     match count.strange {
