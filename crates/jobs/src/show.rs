@@ -11,7 +11,8 @@ use comity_store::{StoreError, tables};
 
 use crate::JobError;
 use crate::intake::{
-    ALLOW_LIST_RECORD, AllowListItem, AllowListRecord, EvidenceItem, FEED_RECORD, FeedItem, NORMALISED, Taken, read_allow_list,
+    ALLOW_LIST_RECORD, AllowListItem, AllowListRecord, EvidenceItem, FEED_RECORD, FeedItem, NORMALISED,
+    Taken, read_allow_list,
 };
 use crate::run::{DETAILS, Details, evidence_table, feeds_table, table};
 
@@ -89,16 +90,19 @@ pub fn queries(case: &Case, run: Option<&Sha256Digest>, threads: usize) -> Resul
         ],
     };
     let sightings: Option<PathBuf> = run.map(|id| case.item(Shelf::Runs, &id).join("sightings.parquet"));
-    contents.tables.push(("sightings".into(), match sightings {
-        Some(file) => {
-            let (schema, mut batches) = tables::read(&file)?;
-            if batches.is_empty() {
-                batches.push(RecordBatch::new_empty(schema));
+    contents.tables.push((
+        "sightings".into(),
+        match sightings {
+            Some(file) => {
+                let (schema, mut batches) = tables::read(&file)?;
+                if batches.is_empty() {
+                    batches.push(RecordBatch::new_empty(schema));
+                }
+                batches
             }
-            batches
-        }
-        None => vec![RecordBatch::new_empty(comity_correlate::sightings::schema())],
-    }));
+            None => vec![RecordBatch::new_empty(comity_correlate::sightings::schema())],
+        },
+    ));
     Ok(Queries::new(&contents, threads)?)
 }
 
