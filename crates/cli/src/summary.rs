@@ -8,6 +8,8 @@ use comity_jobs::summary::{Section, Summary, plain};
 
 use crate::table::{Layout, terminal_width, wrapped};
 
+/// From this width on, times show their seconds.
+const WIDE: usize = 110;
 const BOLD: Style = Style::new().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 
@@ -46,7 +48,10 @@ fn section(out: &mut impl Write, section: &Section, room: usize) -> io::Result<(
         prose(out, section, room)?;
     } else if !section.rows.is_empty() {
         let numbers = (0..section.header.len()).map(|at| section.numbers.contains(&at)).collect();
-        let rows: Vec<Vec<String>> = section.rows.iter().map(|row| row.iter().map(|c| plain(c)).collect()).collect();
+        let mut rows: Vec<Vec<String>> = section.rows.iter().map(|row| row.iter().map(|c| plain(c)).collect()).collect();
+        if room < WIDE {
+            rows.iter_mut().flatten().for_each(without_seconds);
+        }
         let layout = Layout::fit(&section.header, numbers, rows.iter(), room);
         layout.header(out, &section.header)?;
         rows.iter().try_for_each(|row| layout.row(out, row))?;
@@ -67,4 +72,17 @@ fn prose(out: &mut impl Write, section: &Section, room: usize) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// Takes the seconds off a time, `2026-02-03 04:05:06Z`; what is no time stays as it is.
+fn without_seconds(cell: &mut String) {
+    let is_time = cell.len() == 20
+        && cell.bytes().zip(*b"0000-00-00 00:00:00Z").all(|(found, shape)| match shape {
+            b'0' => found.is_ascii_digit(),
+            other => found == other,
+        });
+    if is_time {
+        cell.truncate(16);
+        cell.push('Z');
+    }
 }

@@ -11,6 +11,8 @@ use crate::text::{columns, shortened};
 const GAP: usize = 2;
 /// No column is made narrower than this to fit.
 const NARROWEST: usize = 5;
+/// A text shortened to less than this says little.
+const READABLE: usize = 10;
 const DIM: Style = Style::new().dimmed();
 
 /// Columns that output may take: `COLUMNS` where it is set, the terminal's width, else 80.
@@ -22,6 +24,15 @@ pub(crate) fn terminal_width() -> usize {
     })
 }
 
+/// Whether a cell is a time, which says nothing with its middle left out.
+fn is_time(cell: &str) -> bool {
+    let mut bytes = cell.bytes();
+    cell.len() >= 17
+        && cell.ends_with('Z')
+        && [4, 7].iter().all(|at| cell.as_bytes().get(*at) == Some(&b'-'))
+        && bytes.all(|b| b.is_ascii_digit() || b"-: .TZ".contains(&b))
+}
+
 /// How the columns of a table are laid out.
 pub(crate) struct Layout {
     widths: Vec<usize>,
@@ -30,7 +41,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Fits columns into `room`: as wide as their header and `sample` rows need, the widest text
-    /// shortened first. `numbers` says which columns hold numbers; those are shortened last.
+    /// shortened first. `numbers` says which columns hold numbers; those and times are shortened last.
     pub(crate) fn fit<'a>(
         header: &[&str],
         numbers: Vec<bool>,
@@ -38,15 +49,17 @@ impl Layout {
         room: usize,
     ) -> Self {
         let mut widths: Vec<usize> = header.iter().map(|h| columns(h)).collect();
+        let mut rigid = numbers.clone();
         for row in sample {
-            for (width, cell) in widths.iter_mut().zip(row) {
+            for ((width, rigid), cell) in widths.iter_mut().zip(&mut rigid).zip(row) {
                 *width = (*width).max(columns(cell));
+                *rigid |= is_time(cell);
             }
         }
         let room = room.saturating_sub(GAP * widths.len());
         for texts_only in [true, false] {
             while widths.iter().sum::<usize>() > room {
-                let shrinkable = |at: usize| !texts_only || !numbers.get(at).is_some_and(|n| *n);
+                let shrinkable = |at: usize| !texts_only || !rigid.get(at).is_some_and(|n| *n);
                 let widest = widths.iter_mut().enumerate().filter(|(at, w)| shrinkable(*at) && **w > NARROWEST);
                 match widest.max_by_key(|(_, w)| **w) {
                     Some((_, width)) => *width -= 1,
@@ -55,6 +68,13 @@ impl Layout {
             }
         }
         Self { widths, numbers }
+    }
+
+    /// Whether so many columns do not fit, however they are shortened: then a row is better written as
+    /// a list.
+    pub(crate) fn is_too_narrow<'a>(header: &[&str], sample: impl Iterator<Item = &'a Vec<String>>, room: usize) -> bool {
+        let needed = Self::fit(header, vec![true; header.len()], sample, usize::MAX);
+        needed.widths.iter().map(|w| GAP + (*w).min(READABLE)).sum::<usize>() > room
     }
 
     /// Writes the header.
@@ -79,6 +99,30 @@ impl Layout {
         line.truncate(line.trim_end().len());
         line
     }
+}
+
+/// Writes a row as a list, a line for each column, nulls left out.
+pub(crate) fn list(out: &mut impl Write, header: &[&str], row: &[String], room: usize) -> io::Result<()> {
+    let width = header.iter().map(|h| columns(h)).max().unwrap_or(0);
+    for (name, cell) in header.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
+        let padding = " ".repeat(width.saturating_sub(columns(name)));
+        let cell = shortened(cell, room.saturating_sub(width + 2 * GAP).max(NARROWEST));
+        writeln!(out, "  {DIM}{name}{DIM:#}{padding}  {cell}")?;
+    }
+    writeln!(out)
+}
+
+/// Writes names with what they mean, wrapped beside them.
+pub(crate) fn definitions(out: &mut impl Write, rows: &[(String, String)], room: usize) -> io::Result<()> {
+    let width = rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
+    for (name, meaning) in rows {
+        let lines = wrapped(meaning, room.saturating_sub(width + 2 * GAP));
+        for (at, line) in lines.iter().enumerate() {
+            let name = if at == 0 { name.as_str() } else { "" };
+            writeln!(out, "  {name:width$}  {line}")?;
+        }
+    }
+    Ok(())
 }
 
 /// Breaks a text into lines of at most `room` columns, at spaces; a word that is longer stays whole, so that a path

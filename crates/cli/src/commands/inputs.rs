@@ -16,7 +16,8 @@ use super::{open_case, print_json};
 use crate::args::{self, AllowListAdd, FeedAdd, FeedOptions, Global, Ingest, Init};
 use crate::progress::{Listener, listen_for_ctrl_c};
 use crate::status::{self, Failure, Outcome, Status};
-use crate::table::{Layout, terminal_width};
+use crate::table::{Layout, terminal_width, wrapped};
+use crate::text::shortened;
 
 const BOLD: Style = Style::new().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
@@ -265,14 +266,12 @@ fn print_check(
 
 fn print_rejects(out: &mut impl Write, show: usize, check: &FeedCheck, room: usize) -> io::Result<()> {
     writeln!(out, "\n{BOLD}The first that were refused{BOLD:#}")?;
-    let shown = check.rejects.iter().take(show);
-    let rows: Vec<Vec<String>> = shown
-        .map(|r| vec![count_text(r.record), r.reason.to_string(), plain(&r.message), plain(r.text.trim_end())])
-        .collect();
-    let header = ["line", "reason", "what is wrong", "text"];
-    let layout = Layout::fit(&header, vec![true, false, false, false], rows.iter(), room);
-    layout.header(out, &header)?;
-    rows.iter().try_for_each(|row| layout.row(out, row))?;
+    for reject in check.rejects.iter().take(show) {
+        let head = format!("  record {}: {}  ", reject.record, reject.reason);
+        let text = shortened(&plain(reject.text.trim_end()), room.saturating_sub(head.len()));
+        writeln!(out, "{head}{text}")?;
+        wrapped(&plain(&reject.message), room.saturating_sub(6)).iter().try_for_each(|l| writeln!(out, "      {l}"))?;
+    }
     match check.rejects.len().saturating_sub(show) {
         0 => Ok(()),
         more => writeln!(out, "  {} more; --show N shows more of them", count_text(more as u64)),

@@ -8,12 +8,11 @@ use comity_jobs::show::{self, FormatLine};
 use comity_jobs::summary::plain;
 use serde_json::json;
 
-use super::inputs::write_table;
 use super::{open_case, print_json};
 use crate::args::{Correlations, Global};
 use crate::progress::{Listener, listen_for_ctrl_c};
 use crate::status::{Failure, Outcome, Status};
-use crate::table::terminal_width;
+use crate::table::{definitions, terminal_width};
 
 const BOLD: Style = Style::new().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
@@ -29,8 +28,8 @@ pub(super) fn formats(global: &Global) -> Outcome {
     let room = terminal_width();
     for (title, lines) in [("Logs", &formats.logs), ("Feeds", &formats.feeds)] {
         writeln!(out, "{BOLD}{title}{BOLD:#}")?;
-        let rows: Vec<Vec<String>> = lines.iter().map(|f| vec![f.name.to_owned(), title_of(f)]).collect();
-        write_table(&mut out, &["format", "is"], 2, &rows, room)?;
+        let rows: Vec<(String, String)> = lines.iter().map(|f| (f.name.to_owned(), title_of(f))).collect();
+        definitions(&mut out, &rows, room)?;
         writeln!(out)?;
     }
     writeln!(out, "All may be plain, gzip, zstd, xz or bzip2. Formats are detected unless declared.")?;
@@ -62,9 +61,9 @@ pub(super) fn correlations(args: &Correlations, global: &Global) -> Outcome {
     } else if global.json {
         print_json(&json!({ "correlations": all }))?;
     } else {
-        let rows: Vec<Vec<String>> = all.iter().map(|c| vec![c.name.to_owned(), c.title.to_owned()]).collect();
-        write_table(&mut out, &["correlation", "answers"], 2, &rows, terminal_width())?;
-        writeln!(out, "\nWithout [[correlation]] in a job, all of them run. `comity correlations NAME` prints the SQL.")?;
+        let rows: Vec<(String, String)> = all.iter().map(|c| (c.name.to_owned(), c.title.to_owned())).collect();
+        definitions(&mut out, &rows, terminal_width())?;
+        writeln!(out, "\nA job without [[correlation]] runs all of them. With a name, this prints the SQL.")?;
     }
     out.flush()?;
     Ok(Status::Done)

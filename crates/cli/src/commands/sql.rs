@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::open_case;
 use crate::args::{AnswerFormat, Global, Sql};
 use crate::status::{Failure, Outcome, Status};
-use crate::table::{Layout, terminal_width};
+use crate::table::{Layout, list, terminal_width};
 
 pub(super) fn ask(args: &Sql, global: &Global) -> Outcome {
     let case = open_case(global)?;
@@ -41,34 +41,56 @@ fn text(cell: &Value) -> String {
     }
 }
 
-/// The first rows say how wide the columns are; later ones are fitted into that.
+/// The first rows say how wide the columns are; later ones are fitted into that. Where there are too
+/// many columns, each row is a list.
 fn table(mut answer: Answer) -> Result<(), Failure> {
     let mut out = BufWriter::new(anstream::stdout().lock());
     let header: Vec<String> = answer.columns.iter().map(|c| plain(&c.name)).collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let numbers: Vec<bool> = answer.columns.iter().map(|c| c.holds == Holds::Number).collect();
-    let mut layout: Option<Layout> = None;
+    let room = terminal_width();
+    let mut form: Option<Form> = None;
     while let Some(page) = answer.next_page()? {
         let rows: Vec<Vec<String>> =
             page.iter().map(|row| row.iter().map(|cell| plain(&text(cell))).collect()).collect();
-        if rows.is_empty() {
-            continue;
+        if form.is_none() && !rows.is_empty() {
+            form = Some(Form::of(&mut out, &header, &numbers, &rows, room)?);
         }
-        let layout = match &layout {
-            Some(layout) => layout,
-            None => {
-                let new = layout.insert(Layout::fit(&header, numbers.clone(), rows.iter(), terminal_width()));
-                new.header(&mut out, &header)?;
-                new
+        for row in &rows {
+            match &form {
+                Some(Form::Table(layout)) => layout.row(&mut out, row)?,
+                _ => list(&mut out, &header, row, room)?,
             }
-        };
-        rows.iter().try_for_each(|row| layout.row(&mut out, row))?;
+        }
     }
-    if layout.is_none() {
-        Layout::fit(&header, numbers, [].iter(), terminal_width()).header(&mut out, &header)?;
-        writeln!(out, "  (no rows)")?;
+    if form.is_none() {
+        writeln!(out, "(no rows)")?;
     }
     Ok(out.flush()?)
+}
+
+/// How rows are written.
+enum Form {
+    Table(Layout),
+    Lists,
+}
+
+impl Form {
+    /// Chooses the form by the first rows, and writes the header where it has one.
+    fn of(
+        out: &mut impl Write,
+        header: &[&str],
+        numbers: &[bool],
+        rows: &[Vec<String>],
+        room: usize,
+    ) -> io::Result<Self> {
+        if Layout::is_too_narrow(header, rows.iter(), room) {
+            return Ok(Self::Lists);
+        }
+        let layout = Layout::fit(header, numbers.to_vec(), rows.iter(), room);
+        layout.header(out, header)?;
+        Ok(Self::Table(layout))
+    }
 }
 
 /// RFC 4180: CRLF, and quotes where a cell needs them.
