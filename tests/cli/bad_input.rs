@@ -25,7 +25,13 @@ fn beside_a_good_log(scratch: &Scratch, more: &str) -> (Value, Option<Value>) {
 }
 
 fn problem(report: &Value) -> String {
-    report["problems"].as_array().unwrap().iter().map(|p| p["message"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
+    report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["message"].as_str().unwrap())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -48,7 +54,8 @@ fn an_empty_file() {
 #[test]
 fn a_truncated_gzip() {
     let scratch = Scratch::new();
-    let plain = scratch.write("plain", (0..20_000).map(|n| ACCESS.replace("/a", &format!("/{n}"))).collect::<String>());
+    let plain = scratch
+        .write("plain", (0..20_000).map(|n| ACCESS.replace("/a", &format!("/{n}"))).collect::<String>());
     let gzip = std::process::Command::new("gzip").arg("-c").arg(&plain).output();
     let Ok(gzip) = gzip else { return println!("skipped: no gzip here") };
     scratch.write("broken.log", &gzip.stdout[..gzip.stdout.len() / 2]);
@@ -82,7 +89,8 @@ fn nul_bytes_and_invalid_utf8() {
     let mut bytes = ACCESS.as_bytes().to_vec();
     bytes.extend(b"\0\0\0\0\n\xff\xfe\xfa\n");
     bytes.extend(ACCESS.replace("/a", "/\u{0}b").as_bytes());
-    bytes.extend(b"198.51.100.7 - - [03/Feb/2026:04:05:06 +0000] \"GET /\xff HTTP/1.1\" 200 12 \"-\" \"x\"\n");
+    bytes
+        .extend(b"198.51.100.7 - - [03/Feb/2026:04:05:06 +0000] \"GET /\xff HTTP/1.1\" 200 12 \"-\" \"x\"\n");
     bytes.extend(ACCESS.as_bytes());
     scratch.write("broken.log", bytes);
     let (_, line) = beside_a_good_log(&scratch, "format = \"apache-combined\"");
@@ -98,7 +106,7 @@ fn a_broken_line_in_the_middle() {
     scratch.write("broken.log", [ACCESS, "198.51.100.7 - - [31/Feb/2026\n", ACCESS].concat());
     let (_, line) = beside_a_good_log(&scratch, "format = \"apache-combined\"");
     assert_eq!(line.unwrap()["rejects"], 1);
-    let query = "select record, offset, reason from rejects";
+    let query = "select record, \"offset\", reason from rejects";
     let place = scratch.comity(&["sql", "--case", "case", "--format", "json", query]).exits(0).out;
     let place: Value = serde_json::from_str(&place).unwrap();
     assert_eq!((&place[0]["record"], &place[0]["offset"]), (&2.into(), &(ACCESS.len() as u64).into()));
@@ -145,7 +153,10 @@ fn feed_check_tells_a_submitter() {
         assert!(ran.out.contains(word), "{word:?} in:\n{}", ran.out);
     }
     let check = scratch.comity(&["feed", "check", "--json", "feed.txt"]).exits(3).json();
-    assert_eq!((&check["seen"], &check["kinds"]["url"], &check["rejects"][1]["record"]), (&4.into(), &1.into(), &4.into()));
+    assert_eq!(
+        (&check["seen"], &check["kinds"]["url"], &check["rejects"][1]["record"]),
+        (&4.into(), &1.into(), &4.into())
+    );
     scratch.write("good.txt", "198.51.100.7\n");
     scratch.comity(&["feed", "check", "good.txt"]).exits(0);
 }
@@ -157,7 +168,11 @@ fn a_correlation_that_could_not_be_reproduced() {
     let job = scratch.small_job("access.log", "");
     scratch.write("when.sql", "select now() as n order by n");
     let text = fs::read_to_string(&job).unwrap();
-    fs::write(&job, text.replace("[output]", "[[correlation]]\nname = \"when\"\nsql = \"when.sql\"\n\n[output]")).unwrap();
+    fs::write(
+        &job,
+        text.replace("[output]", "[[correlation]]\nname = \"when\"\nsql = \"when.sql\"\n\n[output]"),
+    )
+    .unwrap();
     for _ in 0..2 {
         let report = scratch.comity(&["run", "job.toml", "--json"]).exits(3).json();
         assert!(problem(&report).contains("when: refused: now()"), "{report}");
@@ -177,7 +192,10 @@ fn a_case_that_can_not_be_written() {
         return println!("skipped: root may write anywhere");
     }
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o555)).unwrap();
-    scratch.comity(&["run", "job.toml", "--case", "locked/case"]).exits(1).says(&["permission denied", "hint:"]);
+    scratch
+        .comity(&["run", "job.toml", "--case", "locked/case"])
+        .exits(1)
+        .says(&["permission denied", "hint:"]);
 }
 
 #[test]
@@ -186,7 +204,8 @@ fn another_case_is_not_written_into() {
     scratch.write("access.log", ACCESS);
     scratch.small_job("access.log", "");
     scratch.comity(&["run", "job.toml", "-q"]).exits(0);
-    scratch.comity(&["init", "--case", "case", "--id", "other", "--jurisdiction", "DE", "--purpose", "x"])
+    scratch
+        .comity(&["init", "--case", "case", "--id", "other", "--jurisdiction", "DE", "--purpose", "x"])
         .exits(1)
         .says(&["a case is here already, \"t\", not \"other\""]);
 }

@@ -69,7 +69,9 @@ impl Scratch {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_comity"));
         command.current_dir(self.dir.path()).args(arguments).stdin(Stdio::null());
-        for name in ["COMITY_CASE", "COMITY_THREADS", "COMITY_CRASH_AT", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS"] {
+        for name in
+            ["COMITY_CASE", "COMITY_THREADS", "COMITY_CRASH_AT", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS"]
+        {
             command.env_remove(name);
         }
         command
@@ -113,14 +115,17 @@ pub(crate) fn lantern_job() -> String {
 /// What must be equal between two machines: the run, and each table's logical digest.
 pub(crate) fn answer(report: &Value) -> (String, BTreeMap<String, String>) {
     let outputs = report["outputs"].as_array().unwrap().iter();
-    let digest = |o: &Value| (o["name"].as_str().unwrap().to_owned(), o["logical_sha256"].as_str().unwrap().to_owned());
+    let digest = |o: &Value| {
+        (o["name"].as_str().unwrap().to_owned(), o["logical_sha256"].as_str().unwrap().to_owned())
+    };
     (report["run_id"].as_str().unwrap().to_owned(), outputs.map(digest).collect())
 }
 
 /// Every file of the shelves of a case, with its bytes.
 pub(crate) fn published(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
-    let mut left: Vec<PathBuf> = ["evidence", "feeds", "allow-lists", "runs"].iter().map(|s| case.join(s)).collect();
+    let mut left: Vec<PathBuf> =
+        ["evidence", "feeds", "allow-lists", "runs"].iter().map(|s| case.join(s)).collect();
     while let Some(dir) = left.pop() {
         for entry in fs::read_dir(&dir).into_iter().flatten() {
             let path = entry.unwrap().path();

@@ -28,18 +28,30 @@ fn kill_9_at_every_point_of_publication() {
             assert_eq!(answer(&rerun.json()), undisturbed, "after {point}:{passed}");
             let after = published(&scratch.path(&case));
             for (path, bytes) in &before {
-                assert_eq!(after.get(path), Some(bytes), "{}: lost or changed after {point}:{passed}", path.display());
+                assert_eq!(
+                    after.get(path),
+                    Some(bytes),
+                    "{}: lost or changed after {point}:{passed}",
+                    path.display()
+                );
             }
             scratch.comity(&["doctor", "--case", &case]).exits(0);
-            assert_eq!(fs::read_dir(scratch.path(&case).join("tmp")).unwrap().count(), 0, "leftovers are swept");
+            assert_eq!(
+                fs::read_dir(scratch.path(&case).join("tmp")).unwrap().count(),
+                0,
+                "leftovers are swept"
+            );
         }
         assert!(passed > 1, "{point} was never reached");
     }
 }
 
+/// Logs of the job that is interrupted: enough to be in the midst of it, few enough for a slow disk.
+const LOGS: usize = 150;
+
 /// A job with many small logs, so that there are many places to end at.
 fn many_logs(scratch: &Scratch) {
-    for n in 0..800 {
+    for n in 0..LOGS {
         scratch.write(&format!("logs/{n:04}.log"), ACCESS.replace("/a", &format!("/{n}")).repeat(20));
     }
     scratch.small_job("logs/*.log", "");
@@ -49,7 +61,8 @@ fn many_logs(scratch: &Scratch) {
 fn ctrl_c_leaves_the_case_sound() {
     let scratch = Scratch::new();
     many_logs(&scratch);
-    let undisturbed = answer(&scratch.comity(&["run", "job.toml", "--case", "undisturbed", "--json"]).exits(0).json());
+    let undisturbed =
+        answer(&scratch.comity(&["run", "job.toml", "--case", "undisturbed", "--json"]).exits(0).json());
     let mut child = scratch
         .command(&["run", "job.toml", "--json"])
         .stdout(Stdio::piped())
@@ -70,7 +83,7 @@ fn ctrl_c_leaves_the_case_sound() {
     assert_eq!(ended.status.code(), Some(130), "{err}");
     assert!(err.contains("error: interrupted"), "{err}");
     let stored = items(&case);
-    assert!((3..800).contains(&stored), "{stored} items stored");
+    assert!((3..LOGS).contains(&stored), "{stored} items stored");
     scratch.comity(&["doctor", "--case", "case"]).exits(0);
     let rerun = scratch.comity(&["run", "job.toml", "--json"]).exits(0).json();
     assert_eq!(answer(&rerun), undisturbed);

@@ -32,14 +32,20 @@ pub(crate) fn listen_for_ctrl_c() {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             end_at_once();
         }
-        let _ = writeln!(io::stderr(), "\ninterrupted: ending at the next safe place; Ctrl-C again to end at once");
+        let _ = writeln!(
+            io::stderr(),
+            "\ninterrupted: ending at the next safe place; Ctrl-C again to end at once"
+        );
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         tracing::warn!("Ctrl-C can't be caught: {error}");
     }
 }
 
-#[expect(clippy::exit, reason = "asked for twice; stored items are whole at any moment, and tmp/ is swept later")]
+#[expect(
+    clippy::exit,
+    reason = "asked for twice; stored items are whole at any moment, and tmp/ is swept later"
+)]
 fn end_at_once() {
     std::process::exit(130);
 }
@@ -101,10 +107,14 @@ fn line(text: &str) {
 /// The bar of a part: bytes where its size is known, else a spinner.
 fn style(total_bytes: Option<u64>) -> ProgressStyle {
     let template = match total_bytes {
-        Some(_) => "  {spinner} {wide_msg} {bar:16} {binary_bytes:>10} of {binary_total_bytes:<10} {binary_bytes_per_sec:>12}",
+        Some(_) => {
+            "  {spinner} {wide_msg} {bar:16} {binary_bytes:>10} of {binary_total_bytes:<10} {binary_bytes_per_sec:>12}"
+        }
         None => "  {spinner} {wide_msg} {elapsed}",
     };
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ ")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸ ")
 }
 
 impl Progress for Listener {
@@ -112,7 +122,8 @@ impl Progress for Listener {
         tracing::info!(bytes = total_bytes, "{}", plain(what));
         let Show::Bar(bar) = &self.show else { return };
         let state = self.state();
-        let counted = if state.parts >= SHOWN { format!("{} done; ", count_text(state.parts)) } else { String::new() };
+        let counted =
+            if state.parts >= SHOWN { format!("{} done; ", count_text(state.parts)) } else { String::new() };
         let room = (state.width / 2).max(12);
         bar.reset();
         bar.set_length(total_bytes.unwrap_or(0));

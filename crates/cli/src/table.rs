@@ -17,7 +17,8 @@ const DIM: Style = Style::new().dimmed();
 
 /// Columns that output may take: `COLUMNS` where it is set, the terminal's width, else 80.
 pub(crate) fn terminal_width() -> usize {
-    let declared = std::env::var("COLUMNS").ok().and_then(|n| n.parse().ok()).filter(|n| (20..10_000).contains(n));
+    let declared =
+        std::env::var("COLUMNS").ok().and_then(|n| n.parse().ok()).filter(|n| (20..10_000).contains(n));
     declared.unwrap_or_else(|| match io::stdout().is_terminal() {
         true => comfy_table::Table::new().width().map_or(80, usize::from).max(20),
         false => 80,
@@ -60,7 +61,8 @@ impl Layout {
         for texts_only in [true, false] {
             while widths.iter().sum::<usize>() > room {
                 let shrinkable = |at: usize| !texts_only || !rigid.get(at).is_some_and(|n| *n);
-                let widest = widths.iter_mut().enumerate().filter(|(at, w)| shrinkable(*at) && **w > NARROWEST);
+                let widest =
+                    widths.iter_mut().enumerate().filter(|(at, w)| shrinkable(*at) && **w > NARROWEST);
                 match widest.max_by_key(|(_, w)| **w) {
                     Some((_, width)) => *width -= 1,
                     None => break,
@@ -72,7 +74,11 @@ impl Layout {
 
     /// Whether so many columns do not fit, however they are shortened: then a row is better written as
     /// a list.
-    pub(crate) fn is_too_narrow<'a>(header: &[&str], sample: impl Iterator<Item = &'a Vec<String>>, room: usize) -> bool {
+    pub(crate) fn is_too_narrow<'a>(
+        header: &[&str],
+        sample: impl Iterator<Item = &'a Vec<String>>,
+        room: usize,
+    ) -> bool {
         let needed = Self::fit(header, vec![true; header.len()], sample, usize::MAX);
         needed.widths.iter().map(|w| GAP + (*w).min(READABLE)).sum::<usize>() > room
     }
@@ -160,7 +166,7 @@ mod tests {
         let wide = shown(&["text", "n"], vec![false, true], &rows, 80);
         assert_eq!(wide, format!("  {}      1\n  b{:19}  1,000\n", "a".repeat(20), ""));
         let narrow = shown(&["text", "n"], vec![false, true], &rows, 20);
-        assert_eq!(narrow, format!("  aaaaaa…aaaaa  {:>4}1\n  b{:11}  1,000\n", "", ""));
+        assert_eq!(narrow, format!("  aaaaa…aaaaa  {:>4}1\n  b{:10}  1,000\n", "", ""));
         assert!(narrow.lines().all(|l| columns(l) <= 20));
     }
 

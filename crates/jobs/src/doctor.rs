@@ -81,8 +81,10 @@ pub fn examine(case: &Case, progress: &dyn Progress) -> Result<Vec<Check>, JobEr
                 }
             }
         }
-        let state = if ids.is_empty() { State::Note } else { State::Sound };
-        checks.push(check(&format!("{what}s"), state, format!("{sound} of {} sound", ids.len())));
+        let message =
+            if ids.is_empty() { "none".to_owned() } else { format!("{sound} of {} sound", ids.len()) };
+        let state = if sound == ids.len() { State::Sound } else { State::Note };
+        checks.push(check(&format!("{what}s"), state, message));
     }
     Ok(checks)
 }
@@ -111,7 +113,11 @@ fn leftovers(case: &Case) -> Check {
     let count = fs::read_dir(case.tmp()).map_or(0, |entries| entries.count());
     match count {
         0 => check("unfinished work", State::Sound, "none".into()),
-        n => check("unfinished work", State::Note, format!("{n} in tmp/, swept by the next command that writes")),
+        n => check(
+            "unfinished work",
+            State::Note,
+            format!("{n} in tmp/, swept by the next command that writes"),
+        ),
     }
 }
 
@@ -196,7 +202,10 @@ fn run(id: &Sha256Digest, item: &Path) -> Result<(), JobError> {
         let digest = read_lines(&output.name, &file)?.digest();
         if digest != output.logical_sha256 {
             let recorded = output.logical_sha256;
-            return Err(differs(&file, format!("its logical digest is {digest}, but the record says {recorded}")));
+            return Err(differs(
+                &file,
+                format!("its logical digest is {digest}, but the record says {recorded}"),
+            ));
         }
     }
     Ok(())

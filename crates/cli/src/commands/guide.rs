@@ -92,12 +92,20 @@ struct Key {
 }
 
 fn job_help(key: &str, global: &Global) -> Outcome {
-    let key = key.replace(['[', ']'], " ").split_whitespace().filter(|part| part.parse::<usize>().is_err()).collect::<String>();
+    let key = key
+        .replace(['[', ']'], " ")
+        .split_whitespace()
+        .filter(|part| part.parse::<usize>().is_err())
+        .collect::<String>();
     let root = job_file::json_schema();
     let Some(schema) = at_key(&root, &key) else {
         let parent = key.rsplit_once('.').map_or("", |(parent, _)| parent);
-        let known: Vec<String> =
-            at_key(&root, parent).map(|s| keys(&root, s)).unwrap_or_default().into_iter().map(|k| k.name).collect();
+        let known: Vec<String> = at_key(&root, parent)
+            .map(|s| keys(&root, s))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|k| k.name)
+            .collect();
         let hint = (!known.is_empty()).then(|| format!("one of: {}", known.join(", ")));
         return Err(Failure::Usage(format!("a job file has no key {key:?}"), hint));
     };
@@ -137,8 +145,11 @@ fn prose(out: &mut impl Write, text: &str, indent: usize) -> io::Result<()> {
 /// Says what values a key takes, where the schema lists them.
 fn allowed(out: &mut impl Write, root: &Value, schema: &Value) -> io::Result<()> {
     let target = followed(root, schema);
-    let inner = target.get("items").or_else(|| target.get("anyOf").and_then(|all| all.get(0))).unwrap_or(target);
-    let Some(values) = target.get("enum").or_else(|| followed(root, inner).get("enum")).and_then(Value::as_array) else {
+    let inner =
+        target.get("items").or_else(|| target.get("anyOf").and_then(|all| all.get(0))).unwrap_or(target);
+    let Some(values) =
+        target.get("enum").or_else(|| followed(root, inner).get("enum")).and_then(Value::as_array)
+    else {
         return Ok(());
     };
     let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();

@@ -34,7 +34,9 @@ pub(super) fn init(args: &Init, global: &Global) -> Outcome {
     let case = steps::init(&path, &identity)?;
     match global.json {
         true => print_json(&json!({ "case": case.path(), "id": case.identity().id }))?,
-        false => writeln!(anstream::stdout(), "case {:?} is at {}", args.id, plain(&path.display().to_string()))?,
+        false => {
+            writeln!(anstream::stdout(), "case {:?} is at {}", args.id, plain(&path.display().to_string()))?
+        }
     }
     Ok(Status::Done)
 }
@@ -69,7 +71,10 @@ fn known_format(format: Option<&String>, known: &[comity_jobs::show::FormatLine]
 pub(super) fn ingest(args: &Ingest, global: &Global) -> Outcome {
     known_format(args.format.as_ref(), &comity_jobs::show::formats().logs)?;
     if args.sha256.is_some() && args.files.len() > 1 {
-        return Err(Failure::Usage("--sha256 is the digest of one file".into(), Some("give one FILE".into())));
+        return Err(Failure::Usage(
+            "--sha256 is the digest of one file".into(),
+            Some("give one FILE".into()),
+        ));
     }
     let basis: Vec<Value> = args.legal_basis.iter().map(|text| json!({ "instrument": text })).collect();
     let evidence: Evidence = declared(vec![
@@ -133,7 +138,8 @@ pub(super) fn allow_list_add(args: &AllowListAdd, global: &Global) -> Outcome {
 /// Tells what was taken into the case.
 fn told(case: &Case, taken: &Taken, global: &Global) -> Outcome {
     let (evidence, feeds) = (run::evidence_lines(&taken.evidence), run::feed_lines(&taken.feeds));
-    let rejected = evidence.iter().map(|e| e.rejects).sum::<u64>() + feeds.iter().map(|f| f.rejected).sum::<u64>();
+    let rejected =
+        evidence.iter().map(|e| e.rejects).sum::<u64>() + feeds.iter().map(|f| f.rejected).sum::<u64>();
     let status = Status::of(rejected, &taken.problems);
     if global.json {
         let lists: Vec<Value> =
@@ -151,18 +157,46 @@ fn told(case: &Case, taken: &Taken, global: &Global) -> Outcome {
         .iter()
         .map(|e| {
             let id = e.id.short().to_string();
-            vec![id, e.jurisdiction.clone(), plain(&e.path), e.format.clone(), text(e.records), text(e.events), text(e.rejects)]
+            vec![
+                id,
+                e.jurisdiction.clone(),
+                plain(&e.path),
+                e.format.clone(),
+                text(e.records),
+                text(e.events),
+                text(e.rejects),
+            ]
         })
         .collect();
-    write_table(&mut out, &["evidence", "in", "path", "format", "records", "events", "rejects"], 4, &rows, room)?;
+    write_table(
+        &mut out,
+        &["evidence", "in", "path", "format", "records", "events", "rejects"],
+        4,
+        &rows,
+        room,
+    )?;
     let rows: Vec<Vec<String>> = feeds
         .iter()
         .map(|f| {
             let id = f.id.short().to_string();
-            vec![id, plain(&f.provider), plain(&f.path), f.format.clone(), text(f.seen), text(f.accepted), text(f.rejected)]
+            vec![
+                id,
+                plain(&f.provider),
+                plain(&f.path),
+                f.format.clone(),
+                text(f.seen),
+                text(f.accepted),
+                text(f.rejected),
+            ]
         })
         .collect();
-    write_table(&mut out, &["feed", "provider", "path", "format", "seen", "accepted", "rejected"], 4, &rows, room)?;
+    write_table(
+        &mut out,
+        &["feed", "provider", "path", "format", "seen", "accepted", "rejected"],
+        4,
+        &rows,
+        room,
+    )?;
     let rows: Vec<Vec<String>> =
         taken.allow_lists.iter().map(|l| vec![l.id.short().to_string(), plain(&l.list.name)]).collect();
     write_table(&mut out, &["allow-list", "name"], 2, &rows, room)?;
@@ -270,7 +304,9 @@ fn print_rejects(out: &mut impl Write, show: usize, check: &FeedCheck, room: usi
         let head = format!("  record {}: {}  ", reject.record, reject.reason);
         let text = shortened(&plain(reject.text.trim_end()), room.saturating_sub(head.len()));
         writeln!(out, "{head}{text}")?;
-        wrapped(&plain(&reject.message), room.saturating_sub(6)).iter().try_for_each(|l| writeln!(out, "      {l}"))?;
+        wrapped(&plain(&reject.message), room.saturating_sub(6))
+            .iter()
+            .try_for_each(|l| writeln!(out, "      {l}"))?;
     }
     match check.rejects.len().saturating_sub(show) {
         0 => Ok(()),

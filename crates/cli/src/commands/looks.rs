@@ -55,15 +55,18 @@ pub(super) fn correlations(args: &Correlations, global: &Global) -> Outcome {
         };
         match global.json {
             true => print_json(one)?,
-            false if one.sql.is_empty() => writeln!(out, "-- {}: the merge itself; it has no SQL", one.title)?,
+            false if one.sql.is_empty() => {
+                writeln!(out, "-- {}: the merge itself; it has no SQL", one.title)?
+            }
             false => write!(out, "{}", one.sql)?,
         }
     } else if global.json {
         print_json(&json!({ "correlations": all }))?;
     } else {
-        let rows: Vec<(String, String)> = all.iter().map(|c| (c.name.to_owned(), c.title.to_owned())).collect();
+        let rows: Vec<(String, String)> =
+            all.iter().map(|c| (c.name.to_owned(), c.title.to_owned())).collect();
         definitions(&mut out, &rows, terminal_width())?;
-        writeln!(out, "\nA job without [[correlation]] runs all of them. With a name, this prints the SQL.")?;
+        writeln!(out, "\nA job without [[correlation]] runs all. With a name, this prints its SQL.")?;
     }
     out.flush()?;
     Ok(Status::Done)
@@ -80,7 +83,9 @@ pub(super) fn doctor(global: &Global) -> Outcome {
         () => Status::Done,
     };
     match global.json {
-        true => print_json(&json!({ "case": case.path(), "sound": status == Status::Done, "checks": checks }))?,
+        true => {
+            print_json(&json!({ "case": case.path(), "sound": status == Status::Done, "checks": checks }))?
+        }
         false => print_checks(&checks)?,
     }
     Ok(status)

@@ -102,7 +102,11 @@ fn print_verdict(verdict: &Verdict, equal: bool) -> std::io::Result<()> {
     if verdict.found_run_id != verdict.run_id {
         writeln!(out, "  definition: recorded {}", verdict.run_id)?;
         writeln!(out, "              found    {}", verdict.found_run_id)?;
-        writeln!(out, "  inputs, settings or program are not the same; differ first in: {}", plain(&verdict.definition_difference))?;
+        writeln!(
+            out,
+            "  inputs, settings or program are not the same; differ first in: {}",
+            plain(&verdict.definition_difference)
+        )?;
     }
     for table in &verdict.tables {
         let word = if table.is_equal() { "equal" } else { "DIFFERS" };

@@ -19,9 +19,8 @@ pub(super) fn completions(args: &Completions) -> Outcome {
 }
 
 pub(super) fn man(args: &Man) -> Outcome {
-    let wrong = |e: io::Error| {
-        Failure::Write(io::Error::new(e.kind(), format!("{}: {e}", args.dir.display())))
-    };
+    let wrong =
+        |e: io::Error| Failure::Write(io::Error::new(e.kind(), format!("{}: {e}", args.dir.display())));
     fs::create_dir_all(&args.dir).map_err(wrong)?;
     let mut command = crate::command();
     command.build();

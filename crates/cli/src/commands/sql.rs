@@ -2,9 +2,9 @@
 
 use std::io::{self, BufWriter, Read, Write};
 
+use comity_jobs::reproduce;
 use comity_jobs::show::{self, Answer, Holds};
 use comity_jobs::summary::plain;
-use comity_jobs::reproduce;
 use serde_json::Value;
 
 use super::open_case;
