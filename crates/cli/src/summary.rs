@@ -18,12 +18,16 @@ pub(crate) fn print(report: &Report) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     let room = terminal_width();
     sections(&mut out, &report.summary, room)?;
-    let again = if report.repeated { " (made before; nothing was done again)" } else { "" };
-    writeln!(out, "\nRun    {}{again}", report.run_id)?;
+    writeln!(out, "\nRun    {}", report.run_id)?;
+    if report.repeated {
+        writeln!(out, "       (made before, and recognised)")?;
+    }
     writeln!(out, "Case   {}", plain(&report.case.display().to_string()))?;
     let place = report.outputs.first().and_then(|o: &Output| o.path.parent()).unwrap_or(&report.case);
     writeln!(out, "Tables {}", plain(&place.join("*.parquet").display().to_string()))?;
-    writeln!(out, "Next   comity findings | comity sql \"select …\" | comity reproduce")?;
+    let case = quoted(&plain(&report.case.display().to_string()));
+    writeln!(out, "Next   comity sql --case {case} \"select * from sightings\"")?;
+    writeln!(out, "       comity reproduce --case {case}")?;
     out.flush()
 }
 
@@ -73,6 +77,15 @@ fn prose(out: &mut impl Write, section: &Section, room: usize) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let bare = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    match path.chars().all(bare) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', "'\\''")),
+    }
 }
 
 /// Takes the seconds off a time, `2026-02-03 04:05:06Z`; what is no time stays as it is.

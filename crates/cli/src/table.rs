@@ -166,7 +166,7 @@ mod tests {
         let wide = shown(&["text", "n"], vec![false, true], &rows, 80);
         assert_eq!(wide, format!("  {}      1\n  b{:19}  1,000\n", "a".repeat(20), ""));
         let narrow = shown(&["text", "n"], vec![false, true], &rows, 20);
-        assert_eq!(narrow, format!("  aaaaaa…aaaaa  {:>4}1\n  b{:11}  1,000\n", "", ""));
+        assert_eq!(narrow, format!("  aaaaa…aaaaa  {:>4}1\n  b{:10}  1,000\n", "", ""));
         assert!(narrow.lines().all(|l| columns(l) <= 20));
     }
 

@@ -81,8 +81,10 @@ pub fn examine(case: &Case, progress: &dyn Progress) -> Result<Vec<Check>, JobEr
                 }
             }
         }
-        let state = if ids.is_empty() { State::Note } else { State::Sound };
-        checks.push(check(&format!("{what}s"), state, format!("{sound} of {} sound", ids.len())));
+        let message =
+            if ids.is_empty() { "none".to_owned() } else { format!("{sound} of {} sound", ids.len()) };
+        let state = if sound == ids.len() { State::Sound } else { State::Note };
+        checks.push(check(&format!("{what}s"), state, message));
     }
     Ok(checks)
 }

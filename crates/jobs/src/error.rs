@@ -109,6 +109,12 @@ impl JobError {
             Self::Correlate(CorrelateError::NotReproducible { .. }) => {
                 "a correlation must give the same rows in another country; `comity sql` answers any question".into()
             }
+            Self::Correlate(CorrelateError::Query { source, .. }) => match source.strip_backtrace().as_str() {
+                parser if parser.contains("ParserError") => {
+                    "names that are words of SQL need double quotes: \"offset\"".into()
+                }
+                _ => "information_schema.columns lists table_name, column_name and data_type of all tables".into(),
+            },
             Self::Store(StoreError::Io { source, .. }) => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     "free some space and give the same command again; what was reported done is stored".into()

@@ -66,7 +66,7 @@ pub(super) fn correlations(args: &Correlations, global: &Global) -> Outcome {
         let rows: Vec<(String, String)> =
             all.iter().map(|c| (c.name.to_owned(), c.title.to_owned())).collect();
         definitions(&mut out, &rows, terminal_width())?;
-        writeln!(out, "\nA job without [[correlation]] runs all of them. With a name, this prints the SQL.")?;
+        writeln!(out, "\nA job without [[correlation]] runs all. With a name, this prints its SQL.")?;
     }
     out.flush()?;
     Ok(Status::Done)
