@@ -21,7 +21,11 @@ const PEOPLE: &[&str] = &["clap", "indicatif", "comfy-table", "anstream", "traci
 const CHANCE: &[&str] = &["rand", "getrandom", "uuid", "chrono", "time"];
 
 const LAYERS: &[Layer] = &[
-    Layer { name: "comity-model", may_use: &[], must_not: &["arrow", "parquet", "datafusion", "rayon", "tokio", "jiff"] },
+    Layer {
+        name: "comity-model",
+        may_use: &[],
+        must_not: &["arrow", "parquet", "datafusion", "rayon", "tokio", "jiff"],
+    },
     Layer {
         name: "comity-parse",
         may_use: &["comity-model"],
@@ -37,7 +41,11 @@ const LAYERS: &[Layer] = &[
         may_use: &["comity-model", "comity-provenance"],
         must_not: &["datafusion", "tokio", "jiff"],
     },
-    Layer { name: "comity-correlate", may_use: &["comity-model", "comity-store"], must_not: &["parquet", "tempfile", "jiff"] },
+    Layer {
+        name: "comity-correlate",
+        may_use: &["comity-model", "comity-store"],
+        must_not: &["parquet", "tempfile", "jiff"],
+    },
     Layer {
         name: "comity-jobs",
         may_use: &["comity-model", "comity-parse", "comity-provenance", "comity-store", "comity-correlate"],
@@ -135,7 +143,7 @@ fn every_dependency_has_a_reason() {
             // a path dependency is ours, and its reason is the table of layers
             let ours = line.contains("path = \"crates/");
             // a comment on its line, or sentences right above it
-            let beside = line.rsplit_once('#').is_some_and(|(_, reason)| reason.trim().len() > 2);
+            let beside = line.rsplit_once('#').is_some_and(|(_, reason)| reason.trim().len() >= 2);
             let reason = beside || above.starts_with("# ") && above.ends_with('.');
             assert!(ours || reason, "{name} has no reason in [workspace.dependencies]");
         }

@@ -119,7 +119,8 @@ fn sample(place: &Path) -> (run::Report, Queries) {
 fn what_people_and_partners_read_is_documented() {
     let scratch = tempfile::tempdir().unwrap();
     let (report, queries) = sample(&scratch.path().join("case"));
-    let outputs: BTreeMap<&str, &PathBuf> = report.outputs.iter().map(|o| (o.name.as_str(), &o.path)).collect();
+    let outputs: BTreeMap<&str, &PathBuf> =
+        report.outputs.iter().map(|o| (o.name.as_str(), &o.path)).collect();
     for correlation in CORRELATIONS {
         let (schema, _) = tables::read(outputs[correlation.name]).unwrap();
         assert_eq!(Document::read(correlation.name).in_file(), columns_of(&schema), "{}", correlation.name);
@@ -148,8 +149,18 @@ fn what_people_and_partners_read_is_documented() {
 fn every_document_is_of_a_table() {
     let mut known: BTreeSet<String> = CORRELATIONS.iter().map(|c| c.name.to_owned()).collect();
     known.extend(
-        ["README", "events", "evidence", "feeds", "indicators", "observables", "rejects", "runs", "sightings"]
-            .map(str::to_owned),
+        [
+            "README",
+            "events",
+            "evidence",
+            "feeds",
+            "indicators",
+            "observables",
+            "rejects",
+            "runs",
+            "sightings",
+        ]
+        .map(str::to_owned),
     );
     let found: BTreeSet<String> = std::fs::read_dir(root().join("schemas"))
         .unwrap()
