@@ -24,8 +24,10 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::object_store::{ObjectMeta, path::Path};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext, coalesce, col};
+
+use futures::StreamExt;
 
 use crate::CorrelateError;
 
@@ -162,6 +164,45 @@ impl Queries {
     pub fn ask(&self, sql: &str) -> Result<Vec<RecordBatch>, CorrelateError> {
         let frame = self.plan("query", sql)?;
         self.collect("query", frame)
+    }
+
+    /// Answers a question without holding the whole answer in memory.
+    ///
+    /// # Errors
+    /// Where the query does not parse or plan, or would change something.
+    pub fn rows(self, sql: &str) -> Result<Rows, CorrelateError> {
+        let frame = self.plan("query", sql)?;
+        let stream =
+            self.runtime.block_on(frame.execute_stream()).map_err(|e| CorrelateError::query("query", e))?;
+        Ok(Rows { queries: self, stream })
+    }
+}
+
+/// The rows of an answer, batch by batch as the engine makes them.
+pub struct Rows {
+    queries: Queries,
+    stream: SendableRecordBatchStream,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rows")
+    }
+}
+
+impl Rows {
+    /// The columns.
+    pub fn schema(&self) -> SchemaRef {
+        self.stream.schema()
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch, CorrelateError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.queries.runtime.block_on(self.stream.next())?;
+        Some(next.map_err(|e| CorrelateError::query("query", e)))
     }
 }
 

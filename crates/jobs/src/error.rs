@@ -109,7 +109,23 @@ impl JobError {
             Self::Correlate(CorrelateError::NotReproducible { .. }) => {
                 "a correlation must give the same rows in another country; `comity sql` answers any question".into()
             }
-            Self::JobFile(_) | Self::Interrupted => return None,
+            Self::Correlate(CorrelateError::Query { source, .. }) => match source.strip_backtrace().as_str() {
+                parser if parser.contains("ParserError") => {
+                    "names that are words of SQL need double quotes: \"offset\"".into()
+                }
+                _ => "information_schema.columns lists table_name, column_name and data_type of all tables".into(),
+            },
+            Self::Store(StoreError::Io { source, .. }) => match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    "free some space and give the same command again; what was reported done is stored".into()
+                }
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    "comity needs to read the inputs and to write the case; check the owner and mode of this path".into()
+                }
+                _ => return None,
+            },
+            Self::JobFile(_) => return None,
+            Self::Interrupted => "give the same command again to go on; done work is recognised".into(),
             Self::Run { .. } => "`comity sql \"select run_id from runs\"` lists the runs".into(),
             _ => return None,
         })

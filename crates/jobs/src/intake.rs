@@ -80,7 +80,7 @@ pub struct AllowListRecord {
 }
 
 /// What a part of a job came to that did not work, or that people should know.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// One line.
     pub message: String,
@@ -216,6 +216,7 @@ impl<'a> Intake<'a> {
                 if known.settings == ingest::settings(declared, format) {
                     check_holder_digests(&input.path, declared, &id, &digests)?;
                     self.case.add_intake(&item, &intake, |i: &EvidenceIntake| i.declared == intake.declared)?;
+                    self.note_oddities(&known, &input.shown);
                     let line = format!("{} (stored before)", counts_line(&known));
                     self.remember_evidence(known, intake, item, &input.path);
                     return Ok(line);
@@ -236,15 +237,20 @@ impl<'a> Intake<'a> {
         }
         stage.publish(&item)?;
         self.sizes.entry((Shelf::Evidence.as_str(), normalised.bytes)).or_default().push(normalised.id);
-        if normalised.bytes == 0 {
-            self.note(format!("{}: file is empty", input.shown));
-        }
-        if let Some(damage) = &normalised.damage {
-            self.note(format!("{}: {damage}; what came before is read", input.shown));
-        }
+        self.note_oddities(&normalised, &input.shown);
         let line = counts_line(&normalised);
         self.remember_evidence(normalised, intake, item, &input.path);
         Ok(line)
+    }
+
+    /// Says of an item what people should know whenever it is used.
+    fn note_oddities(&mut self, item: &Normalised, shown: &str) {
+        if item.bytes == 0 {
+            self.note(format!("{shown}: file is empty"));
+        }
+        if let Some(damage) = &item.damage {
+            self.note(format!("{shown}: {damage}; what came before is read"));
+        }
     }
 
     /// Puts the intakes that an item has already, and the new one, into its new stage.
@@ -336,6 +342,9 @@ impl<'a> Intake<'a> {
                 let format = declared.declared_format().unwrap_or(&known.format);
                 if known.settings == feeds::settings(declared, format) {
                     self.case.add_intake(&item, &intake, |i: &FeedIntake| i.declared == intake.declared)?;
+                    if known.seen == 0 {
+                        self.note(format!("{}: feed claims nothing", input.shown));
+                    }
                     let line = format!("{} (stored before)", feed_line(&known));
                     self.remember_feed(known, intake, item, &input.path);
                     return Ok(line);

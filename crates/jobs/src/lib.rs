@@ -1,6 +1,7 @@
 //! The batch jobs of comity, one function each, and the job file that declares them.
 
 mod clock;
+pub mod doctor;
 mod error;
 pub mod feeds;
 pub mod ingest;
@@ -13,4 +14,15 @@ pub mod show;
 pub mod steps;
 pub mod summary;
 
+pub use comity_provenance::Sha256Digest;
+pub use comity_store::case::{Case, Identity};
 pub use error::JobError;
+
+/// Sets how many threads work; without it, as many as the machine has.
+///
+/// # Errors
+/// Where the threads do not start, or work has begun already.
+pub fn use_threads(count: usize) -> Result<(), JobError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build_global();
+    pool.map_err(|e| JobError::Nothing(format!("{count} threads can't be used: {e}")))
+}

@@ -1,6 +1,6 @@
 //! `comity reproduce RUN`: the run again, from its originals, in a fresh case; then table against table.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use comity_provenance::Sha256Digest;
 use comity_provenance::logical::Lines;
@@ -20,6 +20,8 @@ pub struct Verdict {
     pub run_id: Sha256Digest,
     /// The run that was made; equal where inputs, settings and program are.
     pub found_run_id: Sha256Digest,
+    /// The first line of the definition that differs; empty where the ids are equal.
+    pub definition_difference: String,
     /// A line for each table.
     pub tables: Vec<TableVerdict>,
     /// What did not work on the way.
@@ -69,6 +71,34 @@ pub fn find_run(case: &Case, prefix: &str) -> Result<Sha256Digest, JobError> {
     }
 }
 
+/// Runs a run again in a temporary directory, and compares. `prefix` begins its id; nothing: the
+/// last run that ended.
+///
+/// # Errors
+/// Where there is no such run, it does not read, or it can't be run again at all.
+pub fn again(case: &Case, prefix: Option<&str>, progress: &dyn Progress) -> Result<Verdict, JobError> {
+    let id = chosen_run(case, prefix)?;
+    let scratch = tempfile::Builder::new()
+        .prefix("comity-reproduce-")
+        .tempdir()
+        .map_err(|e| comity_store::StoreError::io(&std::env::temp_dir(), e))?;
+    reproduce(case, &id, scratch.path(), progress)
+}
+
+/// The run of a case whose id begins so; the last that ended where nothing is asked for.
+///
+/// # Errors
+/// Where there is none, or several begin so.
+pub fn chosen_run(case: &Case, prefix: Option<&str>) -> Result<Sha256Digest, JobError> {
+    match prefix {
+        Some(prefix) => find_run(case, prefix),
+        None => {
+            let last = crate::show::holdings(case)?.runs.into_iter().next();
+            last.map(|run| run.run_id).ok_or_else(|| JobError::Nothing("the case has no run yet".into()))
+        }
+    }
+}
+
 /// Runs a run again in `scratch`, an empty directory, and compares.
 ///
 /// # Errors
@@ -83,6 +113,7 @@ pub fn reproduce(case: &Case, id: &Sha256Digest, scratch: &Path, progress: &dyn 
     let mut verdict = Verdict {
         run_id: *id,
         found_run_id: report.run_id,
+        definition_difference: definition_difference(&place, &case_of(&report))?,
         tables: Vec::new(),
         problems: report.problems.iter().map(|p| p.message.clone()).collect(),
     };
@@ -91,6 +122,25 @@ pub fn reproduce(case: &Case, id: &Sha256Digest, scratch: &Path, progress: &dyn 
         verdict.tables.push(compare(&place, recorded, found)?);
     }
     Ok(verdict)
+}
+
+/// Where the new run lies.
+fn case_of(report: &run::Report) -> std::path::PathBuf {
+    report.case.join(Shelf::Runs.as_str()).join(report.run_id.to_string())
+}
+
+fn definition_difference(ours: &Path, theirs: &Path) -> Result<String, JobError> {
+    let read = |dir: &Path| {
+        let path = dir.join(run::DEFINITION);
+        std::fs::read_to_string(&path).map_err(|e| comity_store::StoreError::io(&path, e))
+    };
+    let (ours, theirs) = (read(ours)?, read(theirs)?);
+    let differing = ours.lines().zip(theirs.lines()).find(|(ours, theirs)| ours != theirs);
+    Ok(match differing {
+        Some((ours, theirs)) => format!("recorded {} but found {}", ours.trim(), theirs.trim()),
+        None if ours == theirs => String::new(),
+        None => "one ends before the other".into(),
+    })
 }
 
 fn compare(place: &Path, recorded: &Output, found: Option<&Output>) -> Result<TableVerdict, JobError> {
@@ -118,7 +168,7 @@ fn compare(place: &Path, recorded: &Output, found: Option<&Output>) -> Result<Ta
     })
 }
 
-fn read_lines(name: &str, path: &PathBuf) -> Result<Lines, JobError> {
+pub(crate) fn read_lines(name: &str, path: &Path) -> Result<Lines, JobError> {
     let (schema, mut batches) = tables::read(path)?;
     if batches.is_empty() {
         batches.push(arrow::array::RecordBatch::new_empty(schema));

@@ -139,6 +139,17 @@ pub struct Details {
     pub sightings: u64,
     /// The tables, paths relative to the run's directory.
     pub outputs: Vec<Output>,
+    /// Correlations that failed or were refused.
+    #[serde(default)]
+    pub problems: Vec<Problem>,
+}
+
+impl Report {
+    /// Records and claims that were not understood.
+    pub fn rejected(&self) -> u64 {
+        let rejects: u64 = self.evidence.iter().map(|e| e.rejects).sum();
+        rejects + self.feeds.iter().map(|f| f.rejected).sum::<u64>()
+    }
 }
 
 /// Runs a job: everything that its file declares, in the case that it names.
@@ -206,6 +217,7 @@ pub(crate) fn correlate(case: &Case, job: &Job, taken: Taken, progress: &dyn Pro
     if let Some(details) = Case::record::<Details>(&place, DETAILS)? {
         report.sightings = details.sightings;
         report.outputs = details.outputs.into_iter().map(|o| Output { path: place.join(&o.path), ..o }).collect();
+        report.problems.extend(details.problems);
         report.repeated = true;
         report.summary = stored_summary(&report, job)?;
         return Ok(report);
@@ -218,6 +230,7 @@ pub(crate) fn correlate(case: &Case, job: &Job, taken: Taken, progress: &dyn Pro
     report.sightings = outputs[0].rows;
     let session = Queries::new(&tables.contents(&evidence, &feeds), rayon::current_num_threads())?;
     let mut findings = BTreeMap::new();
+    let mut failed = Vec::new();
     for query in &queries {
         progress.check()?;
         match named::run(&session, &query.name, &query.sql, &query.parameters) {
@@ -225,10 +238,11 @@ pub(crate) fn correlate(case: &Case, job: &Job, taken: Taken, progress: &dyn Pro
                 outputs.push(write_output(&stage, &query.name, std::slice::from_ref(&batch))?);
                 findings.insert(query.name.clone(), batch);
             }
-            Err(error) => report.problems.push(Problem::of(&error.into())),
+            Err(error) => failed.push(Problem::of(&error.into())),
         }
     }
     report.outputs = outputs;
+    report.problems.extend(failed.iter().cloned());
     report.summary = summary::of(&report, job, &tables.sightings, &findings);
     stage.write("summary.md", report.summary.markdown().as_bytes())?;
     let details = Details {
@@ -241,6 +255,7 @@ pub(crate) fn correlate(case: &Case, job: &Job, taken: Taken, progress: &dyn Pro
         originals: originals(&evidence, &feeds, &allow_lists),
         sightings: report.sightings,
         outputs: report.outputs.clone(),
+        problems: failed,
     };
     Case::stage_record(&stage, DETAILS, &details)?;
     stage.publish(&place)?;
@@ -248,6 +263,34 @@ pub(crate) fn correlate(case: &Case, job: &Job, taken: Taken, progress: &dyn Pro
         output.path = place.join(&output.path);
     }
     progress.end(&format!("correlate: {} sightings", report.sightings));
+    Ok(report)
+}
+
+/// The report of a run that the case holds, of the items that it names.
+pub(crate) fn stored(case: &Case, details: Details, items: &Taken) -> Result<Report, JobError> {
+    let place = case.item(Shelf::Runs, &details.run_id);
+    let definition: Value = Case::record(&place, DEFINITION)?.unwrap_or_default();
+    let named = |list: &str| -> Vec<String> {
+        let ids = definition.get(list).and_then(Value::as_array).into_iter().flatten();
+        ids.filter_map(|item| Some(item.get("id")?.as_str()?.to_owned())).collect()
+    };
+    let (evidence, feeds) = (named("evidence"), named("feeds"));
+    let of_run = |ids: &[String], id: &Sha256Digest| ids.contains(&id.to_string());
+    let evidence: Vec<EvidenceItem> =
+        items.evidence.iter().filter(|e| of_run(&evidence, &e.normalised.id)).cloned().collect();
+    let feeds: Vec<FeedItem> = items.feeds.iter().filter(|f| of_run(&feeds, &f.record.id)).cloned().collect();
+    let mut report = Report {
+        case: case.path().to_owned(),
+        run_id: details.run_id,
+        evidence: evidence_lines(&evidence),
+        feeds: feed_lines(&feeds),
+        sightings: details.sightings,
+        outputs: details.outputs.into_iter().map(|o| Output { path: place.join(&o.path), ..o }).collect(),
+        problems: details.problems,
+        repeated: true,
+        summary: Summary::default(),
+    };
+    report.summary = stored_summary(&report, &details.job)?;
     Ok(report)
 }
 
@@ -399,7 +442,8 @@ impl FeedItem {
     }
 }
 
-fn evidence_lines(evidence: &[EvidenceItem]) -> Vec<EvidenceLine> {
+/// Evidence items as reports show them, by jurisdiction and path.
+pub fn evidence_lines(evidence: &[EvidenceItem]) -> Vec<EvidenceLine> {
     let mut lines: Vec<EvidenceLine> = evidence
         .iter()
         .map(|e| EvidenceLine {
@@ -417,7 +461,8 @@ fn evidence_lines(evidence: &[EvidenceItem]) -> Vec<EvidenceLine> {
     lines
 }
 
-fn feed_lines(feeds: &[FeedItem]) -> Vec<FeedLine> {
+/// Feeds as reports show them, by provider and path.
+pub fn feed_lines(feeds: &[FeedItem]) -> Vec<FeedLine> {
     let mut lines: Vec<FeedLine> = feeds
         .iter()
         .map(|f| FeedLine {

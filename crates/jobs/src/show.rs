@@ -3,17 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use comity_correlate::session::{Contents, Queries};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{self, DataType, TimeUnit};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use comity_correlate::session::{Contents, Queries, Rows};
 use comity_provenance::Sha256Digest;
 use comity_store::case::{Case, EvidenceIntake, FeedIntake, Shelf};
 use comity_store::{StoreError, tables};
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::JobError;
 use crate::intake::{
     ALLOW_LIST_RECORD, AllowListItem, AllowListRecord, EvidenceItem, FEED_RECORD, FeedItem, NORMALISED, Taken, read_allow_list,
 };
-use crate::run::{DETAILS, Details, evidence_table, feeds_table, table};
+use crate::run::{self, DETAILS, Details, Report, evidence_table, feeds_table, table};
+use crate::{JobError, reproduce};
 
 /// Everything that a case holds, read from its records.
 #[derive(Debug, Clone, Default)]
@@ -102,6 +106,18 @@ pub fn queries(case: &Case, run: Option<&Sha256Digest>, threads: usize) -> Resul
     Ok(Queries::new(&contents, threads)?)
 }
 
+/// The report of a run that the case holds: the one whose id begins with `prefix`, or the last.
+///
+/// # Errors
+/// Where there is no such run, or the case does not read.
+pub fn findings(case: &Case, prefix: Option<&str>) -> Result<Report, JobError> {
+    let id = reproduce::chosen_run(case, prefix)?;
+    let all = holdings(case)?;
+    let missing = || JobError::Run { id: id.to_string(), message: "has no details.json".into() };
+    let details = all.runs.into_iter().find(|run| run.run_id == id).ok_or_else(missing)?;
+    run::stored(case, details, &all.items)
+}
+
 fn runs_table(runs: &[Details]) -> RecordBatch {
     let text = |of: &dyn Fn(&Details) -> String| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(runs.iter().map(of)))
@@ -119,4 +135,189 @@ fn runs_table(runs: &[Details]) -> RecordBatch {
             )),
         ),
     ])
+}
+
+/// A format that comity reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FormatLine {
+    /// Name in jobs, tables and `--format`.
+    pub name: &'static str,
+    /// One phrase for people.
+    pub title: &'static str,
+    /// Whether it needs a column mapping.
+    pub needs_mapping: bool,
+}
+
+/// All formats that comity reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Formats {
+    /// Formats of logs, by name.
+    pub logs: Vec<FormatLine>,
+    /// Formats of feeds, by name.
+    pub feeds: Vec<FormatLine>,
+}
+
+/// The formats that comity reads.
+pub fn formats() -> Formats {
+    let logs = comity_parse::log::LOG_FORMATS.iter();
+    let feeds = comity_parse::feed::FEED_FORMATS.iter();
+    Formats {
+        logs: logs
+            .map(|f| FormatLine { name: f.name, title: f.title, needs_mapping: f.needs_mapping })
+            .collect(),
+        feeds: feeds.map(|f| FormatLine { name: f.name, title: f.title, needs_mapping: false }).collect(),
+    }
+}
+
+/// A correlation that comity brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CorrelationLine {
+    /// Name in jobs and files.
+    pub name: &'static str,
+    /// What it answers, for people.
+    pub title: &'static str,
+    /// The query; empty for `sightings`, which is the merge itself.
+    pub sql: &'static str,
+}
+
+/// The correlations that comity brings along, by name.
+pub fn correlations() -> Vec<CorrelationLine> {
+    let merge = CorrelationLine {
+        name: "sightings",
+        title: "each indicator that meets an observable, record by record (always made)",
+        sql: "",
+    };
+    let named = comity_correlate::named::CORRELATIONS.iter();
+    let mut all: Vec<CorrelationLine> =
+        named.map(|c| CorrelationLine { name: c.name, title: c.title, sql: c.sql }).collect();
+    all.push(merge);
+    all.sort_by_key(|c| c.name);
+    all
+}
+
+/// What a column of an answer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Text; also lists, written as JSON.
+    Text,
+    /// Numbers.
+    Number,
+    /// Truth values.
+    Boolean,
+    /// Times, as RFC 3339 in UTC with microseconds.
+    Time,
+}
+
+/// A column of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Name.
+    pub name: String,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+/// An answer to a question, row by row as the engine gives them.
+#[derive(Debug)]
+pub struct Answer {
+    /// The columns.
+    pub columns: Vec<Column>,
+    rows: Rows,
+}
+
+impl Answer {
+    /// The next rows, each with a JSON value for every column; `None`: there are no more.
+    ///
+    /// # Errors
+    /// Where the query fails on the way.
+    pub fn next_page(&mut self) -> Result<Option<Vec<Vec<Value>>>, JobError> {
+        let Some(batch) = self.rows.next() else { return Ok(None) };
+        let batch = batch?;
+        let mut page = vec![Vec::with_capacity(batch.num_columns()); batch.num_rows()];
+        for column in batch.columns() {
+            for (row, cell) in page.iter_mut().zip(cells(column)?) {
+                row.push(cell);
+            }
+        }
+        Ok(Some(page))
+    }
+}
+
+/// Answers a question over a case. `sightings` are those of one run: the last, unless `run` says.
+///
+/// # Errors
+/// Where the case does not read, or the query does not parse, plan or run, or would change something.
+pub fn ask(case: &Case, run: Option<&Sha256Digest>, sql: &str) -> Result<Answer, JobError> {
+    let rows = queries(case, run, rayon::current_num_threads())?.rows(sql)?;
+    let schema = rows.schema();
+    let column = |field: &Arc<datatypes::Field>| Column { name: field.name().clone(), holds: holds(field.data_type()) };
+    Ok(Answer { columns: schema.fields().iter().map(column).collect(), rows })
+}
+
+fn holds(data_type: &DataType) -> Holds {
+    match data_type {
+        DataType::Boolean => Holds::Boolean,
+        DataType::Timestamp(..) => Holds::Time,
+        other if other.is_numeric() => Holds::Number,
+        _ => Holds::Text,
+    }
+}
+
+/// A column's cells as JSON values. Integers of 64 bits stay numbers; what JSON can't hold (decimals,
+/// NaN, binary) becomes text.
+fn cells(column: &ArrayRef) -> Result<Vec<Value>, JobError> {
+    let rows = 0..column.len();
+    let valid = |row: usize| column.is_valid(row);
+    macro_rules! primitive {
+        ($type:ty) => {{
+            let values = column.as_primitive::<$type>();
+            rows.map(|row| if valid(row) { Value::from(values.value(row)) } else { Value::Null }).collect()
+        }};
+    }
+    Ok(match column.data_type() {
+        DataType::Int8 => primitive!(datatypes::Int8Type),
+        DataType::Int16 => primitive!(datatypes::Int16Type),
+        DataType::Int32 => primitive!(datatypes::Int32Type),
+        DataType::Int64 => primitive!(datatypes::Int64Type),
+        DataType::UInt8 => primitive!(datatypes::UInt8Type),
+        DataType::UInt16 => primitive!(datatypes::UInt16Type),
+        DataType::UInt32 => primitive!(datatypes::UInt32Type),
+        DataType::UInt64 => primitive!(datatypes::UInt64Type),
+        DataType::Float32 => primitive!(datatypes::Float32Type),
+        DataType::Float64 => primitive!(datatypes::Float64Type),
+        DataType::Boolean => {
+            let values = column.as_boolean();
+            rows.map(|row| if valid(row) { Value::Bool(values.value(row)) } else { Value::Null }).collect()
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            let values = column.as_primitive::<datatypes::TimestampMicrosecondType>();
+            rows.map(|row| if valid(row) { time_cell(values.value(row)) } else { Value::Null }).collect()
+        }
+        DataType::List(_) => {
+            let lists = column.as_list::<i32>();
+            rows.map(|row| match valid(row) {
+                true => Ok(Value::Array(cells(&lists.value(row))?)),
+                false => Ok(Value::Null),
+            })
+            .collect::<Result<_, JobError>>()?
+        }
+        _ => {
+            let options = FormatOptions::default().with_timestamp_format(Some("%Y-%m-%dT%H:%M:%S%.6fZ"));
+            let wrap = |e| StoreError::arrow("answer", e);
+            let format = ArrayFormatter::try_new(column, &options).map_err(wrap)?;
+            rows.map(|row| match valid(row) {
+                true => format.value(row).try_to_string().map(Value::String).map_err(wrap),
+                false => Ok(Value::Null),
+            })
+            .collect::<Result<_, StoreError>>()?
+        }
+    })
+}
+
+/// RFC 3339 in UTC with microseconds; the bare number where the calendar ends.
+fn time_cell(at_us: i64) -> Value {
+    match jiff::Timestamp::from_microsecond(at_us) {
+        Ok(time) => Value::String(time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()),
+        Err(_) => Value::from(at_us),
+    }
 }

@@ -22,6 +22,15 @@ pub fn init(path: &Path, identity: &Identity) -> Result<Case, JobError> {
     Ok(Case::init(path, identity)?)
 }
 
+/// Opens the case at `dir`, or the nearest one at or above `start`.
+///
+/// # Errors
+/// Where there is none, or it does not read.
+pub fn open(dir: Option<&Path>, start: &Path) -> Result<Case, JobError> {
+    let found = dir.map(Path::to_owned).or_else(|| Case::find(start));
+    Ok(Case::open(found.as_deref().unwrap_or(start))?)
+}
+
 fn inputs(files: &[PathBuf]) -> impl Iterator<Item = Input> + '_ {
     files.iter().map(|path| {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());

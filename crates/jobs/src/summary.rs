@@ -217,8 +217,8 @@ fn answer(report: &Report, tally: &Tally, findings: &BTreeMap<String, RecordBatc
     let indicators: u64 = report.feeds.iter().map(|f| f.indicators).sum();
     if tally.sightings == 0 {
         return vec![format!(
-            "Found: nothing. {} indicators were searched for in {} events.",
-            count_text(indicators),
+            "Found: nothing. Searched: {} in {} events.",
+            counted(usize::try_from(indicators).unwrap_or(usize::MAX), "indicator"),
             count_text(events)
         )];
     }
@@ -248,8 +248,8 @@ fn answer(report: &Report, tally: &Tally, findings: &BTreeMap<String, RecordBatc
         lines.push(format!("Across borders: {} in two or more jurisdictions.", counted(crossing.len(), "indicator value")));
     }
     lines.push(format!(
-        "Searched: {} indicators in {} events of {}.",
-        count_text(indicators),
+        "Searched: {} in {} events of {}.",
+        counted(usize::try_from(indicators).unwrap_or(usize::MAX), "indicator"),
         count_text(events),
         counted(report.evidence.len(), "evidence item")
     ));
