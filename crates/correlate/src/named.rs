@@ -13,8 +13,8 @@ use arrow::row::{RowConverter, SortField};
 use comity_store::rows;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ParamValues, ScalarValue};
-use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan, Volatility, WindowFrameUnits};
 use datafusion::logical_expr::expr::WindowFunctionDefinition;
+use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan, Volatility, WindowFrameUnits};
 
 use crate::CorrelateError;
 use crate::session::Queries;
@@ -85,7 +85,10 @@ pub fn run(
         frame = frame.with_param_values(ParamValues::from(values)).map_err(wrap)?;
     }
     let batches = queries.collect(name, frame)?;
-    let schema = batches.first().map(RecordBatch::schema).unwrap_or_else(|| std::sync::Arc::new(arrow::datatypes::Schema::empty()));
+    let schema = batches
+        .first()
+        .map(RecordBatch::schema)
+        .unwrap_or_else(|| std::sync::Arc::new(arrow::datatypes::Schema::empty()));
     let all = concat_batches(&schema, &batches)?;
     match first_tie(&all, &order)? {
         Some(row) => Err(refuse(format!(
@@ -139,28 +142,34 @@ fn check_node(node: &LogicalPlan) -> datafusion::common::Result<Option<String>> 
 /// Aggregates whose value depends on the order in which rows come.
 const ORDERED_AGGREGATES: &[&str] = &["array_agg", "string_agg", "first_value", "last_value", "nth_value"];
 /// Windows that number or pick among tied rows.
-const TIED_WINDOWS: &[&str] = &["row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"];
+const TIED_WINDOWS: &[&str] =
+    &["row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"];
 
 fn check_expr(expr: &Expr) -> Option<String> {
     match expr {
-        Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => Some(format!(
-            "{}() does not depend on its arguments alone; bind the value as a parameter of the correlation",
-            call.func.name()
-        )),
+        Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
+            Some(format!(
+                "{}() does not depend on its arguments alone; bind the value as a parameter of the correlation",
+                call.func.name()
+            ))
+        }
         Expr::AggregateFunction(call) => {
             let name = call.func.name();
             if name.starts_with("approx_") {
                 return Some(format!("{name}() approximates; use the exact aggregate"));
             }
             let ordered = ORDERED_AGGREGATES.contains(&name) && call.params.order_by.is_empty();
-            ordered.then(|| format!("{name}() without ORDER BY depends on the order of rows; write {name}(… order by …)"))
+            ordered.then(|| {
+                format!("{name}() without ORDER BY depends on the order of rows; write {name}(… order by …)")
+            })
         }
         Expr::WindowFunction(call) => {
             let name = match &call.fun {
                 WindowFunctionDefinition::AggregateUDF(f) => f.name().to_owned(),
                 WindowFunctionDefinition::WindowUDF(f) => f.name().to_owned(),
             };
-            let rows = call.params.window_frame.units == WindowFrameUnits::Rows && !call.params.order_by.is_empty();
+            let rows =
+                call.params.window_frame.units == WindowFrameUnits::Rows && !call.params.order_by.is_empty();
             (TIED_WINDOWS.contains(&name.as_str()) || rows)
                 .then(|| format!("the window of {name}() orders tied rows by chance; use rank(), dense_rank(), or min() and max()"))
         }
@@ -211,7 +220,8 @@ fn first_tie(all: &RecordBatch, order: &[usize]) -> Result<Option<usize>, Correl
         return Ok(Some(0));
     }
     let (keys, rows) = (encode(order)?, encode(&(0..all.num_columns()).collect::<Vec<_>>())?);
-    Ok((0..all.num_rows() - 1).find(|&at| keys.row(at) == keys.row(at + 1) && rows.row(at) != rows.row(at + 1)))
+    Ok((0..all.num_rows() - 1)
+        .find(|&at| keys.row(at) == keys.row(at + 1) && rows.row(at) != rows.row(at + 1)))
 }
 
 /// The texts of a column, for summaries; nothing where the column is not text.
@@ -229,7 +239,10 @@ mod tests {
     use std::sync::Arc;
 
     fn queries(threads: usize) -> Queries {
-        let schema = Schema::new(vec![Field::new("a", DataType::Int64, false), Field::new("b", DataType::Utf8, false)]);
+        let schema = Schema::new(vec![
+            Field::new("a", DataType::Int64, false),
+            Field::new("b", DataType::Utf8, false),
+        ]);
         let columns: Vec<Arc<dyn Array>> =
             vec![Arc::new(Int64Array::from(vec![1, 1, 2])), Arc::new(StringArray::from(vec!["y", "x", "z"]))];
         let batch = RecordBatch::try_new(Arc::new(schema), columns).unwrap();

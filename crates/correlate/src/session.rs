@@ -74,7 +74,8 @@ impl Queries {
     /// Where a table can't be registered or the runtime does not start.
     pub fn new(contents: &Contents, threads: usize) -> Result<Self, CorrelateError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads.max(1)).build()?;
-        let config = SessionConfig::new().with_target_partitions(threads.max(1)).with_information_schema(true);
+        let config =
+            SessionConfig::new().with_target_partitions(threads.max(1)).with_information_schema(true);
         let context = SessionContext::new_with_config(config);
         let queries = Self { context, runtime };
         queries.register(contents).map_err(|e| CorrelateError::query("tables of the case", e))?;
@@ -88,10 +89,26 @@ impl Queries {
         let files = |items: &[Item], file: &str, of: &dyn Fn(&Item) -> Vec<ScalarValue>| {
             items.iter().map(|item| (item.path.join(file), of(item))).collect::<Vec<_>>()
         };
-        self.parquet("events", &columns::EVENTS, of_evidence.clone(), files(&contents.evidence, EVENTS_FILE, &ours))?;
+        self.parquet(
+            "events",
+            &columns::EVENTS,
+            of_evidence.clone(),
+            files(&contents.evidence, EVENTS_FILE, &ours),
+        )?;
         let found = files(&contents.evidence, OBSERVABLES_FILE, &ours);
         self.parquet("observables", &observables::schema(), of_evidence, found)?;
-        self.view("observables", |t| t.select_columns(&["evidence", "jurisdiction", "kind", "value", "field", "count", "first_seen", "last_seen"]))?;
+        self.view("observables", |t| {
+            t.select_columns(&[
+                "evidence",
+                "jurisdiction",
+                "kind",
+                "value",
+                "field",
+                "count",
+                "first_seen",
+                "last_seen",
+            ])
+        })?;
         let of_feed = vec![text("feed", false), text("provider", false), text("feed_tlp", true)];
         let found = files(&contents.feeds, INDICATORS_FILE, &|item| {
             vec![value(&item.id), value(&item.whose), ScalarValue::Utf8(item.tlp.clone())]
@@ -99,18 +116,30 @@ impl Queries {
         self.parquet("indicators", &feed::schema(), of_feed, found)?;
         self.view("indicators", |t| {
             let tlp = coalesce(vec![col("tlp"), col("feed_tlp")]).alias("tlp");
-            let mut shown: Vec<Expr> =
-                ["indicator_id", "feed", "provider", "kind", "value", "valid_from", "valid_until", "confidence"]
-                    .map(col)
-                    .into();
+            let mut shown: Vec<Expr> = [
+                "indicator_id",
+                "feed",
+                "provider",
+                "kind",
+                "value",
+                "valid_from",
+                "valid_until",
+                "confidence",
+            ]
+            .map(col)
+            .into();
             shown.push(tlp);
-            shown.extend(["claims", "original", "exact_only", "prefix", "inferred_kind", "fields", "parts"].map(col));
+            shown.extend(
+                ["claims", "original", "exact_only", "prefix", "inferred_kind", "fields", "parts"].map(col),
+            );
             t.select(shown)
         })?;
         let both: Vec<Item> = contents.evidence.iter().chain(&contents.feeds).cloned().collect();
         let found = files(&both, REJECTS_FILE, &|item| vec![value(&item.id)]);
         self.parquet("rejects", &tables::rejects_schema(), vec![text("source", false)], found)?;
-        self.view("rejects", |t| t.select_columns(&["source", "record", "offset", "length", "reason", "message", "text"]))?;
+        self.view("rejects", |t| {
+            t.select_columns(&["source", "record", "offset", "length", "reason", "message", "text"])
+        })?;
         for (name, batches) in &contents.tables {
             let schema = batches.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
             let table = MemTable::try_new(schema, vec![batches.clone()])?;
@@ -140,7 +169,8 @@ impl Queries {
 
     /// Plans a query: `select` only.
     pub(crate) fn plan(&self, name: &str, sql: &str) -> Result<DataFrame, CorrelateError> {
-        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let options =
+            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         self.runtime
             .block_on(self.context.sql_with_options(sql, options))
             .map_err(|e| CorrelateError::query(name, e))
@@ -247,7 +277,8 @@ impl TableProvider for ParquetFiles {
         for (path, shared) in &self.files {
             let size = std::fs::metadata(path)?.len();
             let location = Path::from_absolute_path(std::path::absolute(path)?)?;
-            let meta = ObjectMeta { location, last_modified: Default::default(), size, e_tag: None, version: None };
+            let meta =
+                ObjectMeta { location, last_modified: Default::default(), size, e_tag: None, version: None };
             files.push(PartitionedFile::new_from_meta(meta).with_partition_values(shared.clone()));
         }
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
@@ -259,4 +290,3 @@ impl TableProvider for ParquetFiles {
         Ok(DataSourceExec::from_data_source(config))
     }
 }
-

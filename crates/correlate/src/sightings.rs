@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{
+    DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
+};
 use comity_model::allow_list::AllowLists;
 use comity_model::{Claim, Field, Kind, Observe, Tlp, key};
 use comity_store::columns::time_type;
@@ -176,7 +180,11 @@ pub fn of_item(
 }
 
 /// Index rows whose text an expression matches, in the expression's declared fields.
-fn pattern_meetings(item: &Evidence, feeds: &[Feed], claims: &ClaimIndex) -> Result<Vec<Meeting>, StoreError> {
+fn pattern_meetings(
+    item: &Evidence,
+    feeds: &[Feed],
+    claims: &ClaimIndex,
+) -> Result<Vec<Meeting>, StoreError> {
     let mut all = Vec::new();
     if claims.patterns.is_empty() {
         return Ok(all);
@@ -185,9 +193,13 @@ fn pattern_meetings(item: &Evidence, feeds: &[Feed], claims: &ClaimIndex) -> Res
         if !is_own_kind(field, kind) {
             return;
         }
-        all.extend(claims.patterns.iter().filter(|p| {
-            claim_of(feeds, p.target).fields.contains(&field) && p.regex.is_match(value)
-        }).map(|p| Meeting { row, target: p.target }));
+        all.extend(
+            claims
+                .patterns
+                .iter()
+                .filter(|p| claim_of(feeds, p.target).fields.contains(&field) && p.regex.is_match(value))
+                .map(|p| Meeting { row, target: p.target }),
+        );
     })?;
     Ok(all)
 }
@@ -300,8 +312,13 @@ fn settle(mut found: Vec<Found>, events: &Events, seen: &[Observable], feeds: &[
     });
     let indicator = |f: &Found| &feeds[f.target.feed as usize].indicators[f.target.indicator as usize].id;
     found.sort_unstable_by(|a, b| {
-        (indicator(a), a.event, seen[a.observable].field, &seen[a.observable].value, a.observable)
-            .cmp(&(indicator(b), b.event, seen[b.observable].field, &seen[b.observable].value, b.observable))
+        (indicator(a), a.event, seen[a.observable].field, &seen[a.observable].value, a.observable).cmp(&(
+            indicator(b),
+            b.event,
+            seen[b.observable].field,
+            &seen[b.observable].value,
+            b.observable,
+        ))
     });
     found.dedup();
     found
@@ -392,7 +409,8 @@ mod tests {
 
     #[test]
     fn validity_is_judged_by_the_whole_interval_and_by_known_bounds() {
-        let claim = |from, until| Claim { valid_from: from, valid_until: until, ..Claim::new(Kind::Mutex, "m", "m") };
+        let claim =
+            |from, until| Claim { valid_from: from, valid_until: until, ..Claim::new(Kind::Mutex, "m", "m") };
         let cases = [
             (claim(Some(10), Some(20)), Some(10), 0, "within"),
             (claim(Some(10), Some(20)), Some(19), 0, "within"),
@@ -408,7 +426,11 @@ mod tests {
             (claim(Some(10), Some(20)), None, 0, "unknown"),
         ];
         for (claim, time, uncertainty, expected) in cases {
-            assert_eq!(Validity::judge(&claim, time, uncertainty).as_str(), expected, "{time:?} ± {uncertainty}");
+            assert_eq!(
+                Validity::judge(&claim, time, uncertainty).as_str(),
+                expected,
+                "{time:?} ± {uncertainty}"
+            );
         }
     }
 }

@@ -65,8 +65,11 @@ pub fn read(path: &Path, declared: &Feed) -> Result<ReadFeed, JobError> {
         },
     };
     let mut sink = Sink { confidence: declared.confidence.map(|c| c.percent()), ..Sink::default() };
-    (format.read)(&bytes, &declared.feed_options(), &mut sink)
-        .map_err(|e| JobError::Options { path: path.to_owned(), format: format.name, message: e.message })?;
+    (format.read)(&bytes, &declared.feed_options(), &mut sink).map_err(|e| JobError::Options {
+        path: path.to_owned(),
+        format: format.name,
+        message: e.message,
+    })?;
     if let Some(damage) = &damage {
         sink.rejects.push(damaged(damage, bytes.len() as u64));
     }

@@ -71,8 +71,11 @@ pub fn ingest(
     let detected = log::detect(&sample);
     let format = choose(path, evidence.declared_format(), &detected, head.is_empty())?;
     let options = evidence.log_options();
-    let reader = (format.open)(&options)
-        .map_err(|e| JobError::Options { path: path.to_owned(), format: format.name, message: e.message })?;
+    let reader = (format.open)(&options).map_err(|e| JobError::Options {
+        path: path.to_owned(),
+        format: format.name,
+        message: e.message,
+    })?;
     let framing = (format.framing)(&sample);
     let mut writer = EvidenceWriter::new(tmp)?;
     let work = Work { encoder: writer.encoder(), clock_offset_us: clock_offset_us(evidence) };

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use comity_model::allow_list::AllowList;
 use comity_parse::allow_list;
 use comity_provenance::{Algorithm, Sha256Digest};
+use comity_store::StoreError;
 use comity_store::case::{Case, EvidenceIntake, FeedIntake, FeedRecord, Normalised, Shelf};
 use comity_store::durable::Stage;
 use comity_store::source::{self, Damage, Digests, Source, plain_name};
-use comity_store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -147,13 +147,7 @@ impl<'a> Intake<'a> {
                 sizes.entry((Shelf::Feeds.as_str(), known.bytes)).or_default().push(id);
             }
         }
-        Ok(Self {
-            case,
-            progress,
-            keep_originals,
-            sizes,
-            taken: Taken::default(),
-        })
+        Ok(Self { case, progress, keep_originals, sizes, taken: Taken::default() })
     }
 
     /// Takes an evidence item. What is wrong with it becomes a [`Problem`]; the rest of the job goes on.
@@ -208,14 +202,17 @@ impl<'a> Intake<'a> {
             clock_uncertainty_us: declared.clock_uncertainty.as_ref().map_or(0, |span| span.as_us().abs()),
             declared: serde_json::to_value(&own).unwrap_or(Value::Null),
         };
-        if let Some((id, digests)) = self.known(Shelf::Evidence, &input.path, &ingest::algorithms(declared))? {
+        if let Some((id, digests)) =
+            self.known(Shelf::Evidence, &input.path, &ingest::algorithms(declared))?
+        {
             let item = self.case.item(Shelf::Evidence, &id);
             let known: Option<Normalised> = Case::record(&item, NORMALISED)?;
             if let Some(known) = known {
                 let format = declared.declared_format().unwrap_or(&known.format);
                 if known.settings == ingest::settings(declared, format) {
                     check_holder_digests(&input.path, declared, &id, &digests)?;
-                    self.case.add_intake(&item, &intake, |i: &EvidenceIntake| i.declared == intake.declared)?;
+                    self.case
+                        .add_intake(&item, &intake, |i: &EvidenceIntake| i.declared == intake.declared)?;
                     self.note_oddities(&known, &input.shown);
                     let line = format!("{} (stored before)", counts_line(&known));
                     self.remember_evidence(known, intake, item, &input.path);
@@ -254,7 +251,13 @@ impl<'a> Intake<'a> {
     }
 
     /// Puts the intakes that an item has already, and the new one, into its new stage.
-    fn stage_intakes<T>(&self, stage: &Stage, item: &Path, new: &T, same: impl Fn(&T) -> bool) -> Result<(), JobError>
+    fn stage_intakes<T>(
+        &self,
+        stage: &Stage,
+        item: &Path,
+        new: &T,
+        same: impl Fn(&T) -> bool,
+    ) -> Result<(), JobError>
     where
         T: serde::Serialize + serde::de::DeserializeOwned,
     {
@@ -268,7 +271,13 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    fn remember_evidence(&mut self, normalised: Normalised, intake: EvidenceIntake, item: PathBuf, path: &Path) {
+    fn remember_evidence(
+        &mut self,
+        normalised: Normalised,
+        intake: EvidenceIntake,
+        item: PathBuf,
+        path: &Path,
+    ) {
         if let Some(at) = self.taken.evidence.iter().position(|e| e.normalised.id == normalised.id) {
             let first = &self.taken.evidence[at].intakes[0];
             let message = format!(
@@ -280,7 +289,12 @@ impl<'a> Intake<'a> {
             self.progress.note(&message);
             return;
         }
-        self.taken.evidence.push(EvidenceItem { normalised, intakes: vec![intake], item, originals: vec![path.to_owned()] });
+        self.taken.evidence.push(EvidenceItem {
+            normalised,
+            intakes: vec![intake],
+            item,
+            originals: vec![path.to_owned()],
+        });
     }
 
     /// The item on a shelf with the same bytes as a file, and further digests of the file; hashes
@@ -302,7 +316,9 @@ impl<'a> Intake<'a> {
             return self.take_feed_file(declared, input);
         }
         let mut files: Vec<PathBuf> = match fs::read_dir(&input.path) {
-            Ok(entries) => entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| is_feed_event(p)).collect(),
+            Ok(entries) => {
+                entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| is_feed_event(p)).collect()
+            }
             Err(e) => return self.part_failed(StoreError::io(&input.path, e).into(), &input.path),
         };
         files.sort();
@@ -383,7 +399,12 @@ impl<'a> Intake<'a> {
             self.progress.note(&message);
             return;
         }
-        self.taken.feeds.push(FeedItem { record, intakes: vec![intake], item, originals: vec![path.to_owned()] });
+        self.taken.feeds.push(FeedItem {
+            record,
+            intakes: vec![intake],
+            item,
+            originals: vec![path.to_owned()],
+        });
     }
 
     /// Takes an allow-list.
@@ -412,7 +433,8 @@ impl<'a> Intake<'a> {
             self.note(format!("{}: {count} entries of the allow-list can't be used", input.shown));
         }
         let item = self.case.item(Shelf::AllowLists, &digests.sha256);
-        let record = AllowListRecord { id: digests.sha256, name: list.name.clone(), path: input.shown.clone() };
+        let record =
+            AllowListRecord { id: digests.sha256, name: list.name.clone(), path: input.shown.clone() };
         if Case::record(&item, ALLOW_LIST_RECORD)?.as_ref() != Some(&record) {
             let stage = Stage::new(&self.case.tmp(), "allow-list")?;
             Case::stage_record(&stage, ALLOW_LIST_RECORD, &record)?;
@@ -420,7 +442,11 @@ impl<'a> Intake<'a> {
             stage.publish(&item)?;
         }
         if !self.taken.allow_lists.iter().any(|known| known.id == digests.sha256) {
-            self.taken.allow_lists.push(AllowListItem { id: digests.sha256, list, original: input.path.clone() });
+            self.taken.allow_lists.push(AllowListItem {
+                id: digests.sha256,
+                list,
+                original: input.path.clone(),
+            });
         }
         Ok(())
     }
@@ -488,7 +514,12 @@ fn check_holder_digests(
         if let (Some(given), Some(found)) = (given, found)
             && given != found
         {
-            return Err(JobError::HolderDigest { path: path.to_owned(), algorithm, found, given: given.to_owned() });
+            return Err(JobError::HolderDigest {
+                path: path.to_owned(),
+                algorithm,
+                found,
+                given: given.to_owned(),
+            });
         }
     }
     Ok(())
@@ -501,6 +532,7 @@ fn counts_line(item: &Normalised) -> String {
 }
 
 fn feed_line(record: &FeedRecord) -> String {
-    let rejected = if record.rejected > 0 { format!(", {} rejected", record.rejected) } else { String::new() };
+    let rejected =
+        if record.rejected > 0 { format!(", {} rejected", record.rejected) } else { String::new() };
     format!("{}, {} indicators from {} claims{rejected}", record.format, record.indicators, record.seen)
 }

@@ -8,10 +8,10 @@ use comity_store::case::{Case, Shelf};
 use comity_store::tables;
 use serde::Serialize;
 
+use crate::JobError;
 use crate::job_file::Job;
 use crate::progress::Progress;
 use crate::run::{self, DETAILS, Details, Output};
-use crate::JobError;
 
 /// What reproducing a run came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,7 +67,9 @@ pub fn find_run(case: &Case, prefix: &str) -> Result<Sha256Digest, JobError> {
     match found.as_slice() {
         [one] => Ok(*one),
         [] => Err(JobError::Run { id: prefix.to_owned(), message: "no run of this case begins so".into() }),
-        many => Err(JobError::Run { id: prefix.to_owned(), message: format!("{} runs begin so", many.len()) }),
+        many => {
+            Err(JobError::Run { id: prefix.to_owned(), message: format!("{} runs begin so", many.len()) })
+        }
     }
 }
 
@@ -103,7 +105,12 @@ pub fn chosen_run(case: &Case, prefix: Option<&str>) -> Result<Sha256Digest, Job
 ///
 /// # Errors
 /// Where the run does not read, or can't be run again at all.
-pub fn reproduce(case: &Case, id: &Sha256Digest, scratch: &Path, progress: &dyn Progress) -> Result<Verdict, JobError> {
+pub fn reproduce(
+    case: &Case,
+    id: &Sha256Digest,
+    scratch: &Path,
+    progress: &dyn Progress,
+) -> Result<Verdict, JobError> {
     let place = case.item(Shelf::Runs, id);
     let details: Details = Case::record(&place, DETAILS)?
         .ok_or_else(|| JobError::Run { id: id.to_string(), message: "has no details.json".into() })?;
@@ -153,7 +160,9 @@ fn compare(place: &Path, recorded: &Output, found: Option<&Output>) -> Result<Ta
             match (line(d.ours), line(d.theirs)) {
                 (Some(ours), None) => format!("only in the stored table: {ours}"),
                 (None, Some(theirs)) => format!("only in the new table: {theirs}"),
-                (ours, theirs) => format!("stored {} but new {}", ours.unwrap_or_default(), theirs.unwrap_or_default()),
+                (ours, theirs) => {
+                    format!("stored {} but new {}", ours.unwrap_or_default(), theirs.unwrap_or_default())
+                }
             }
         }),
         (None, _) => Some(format!("{} does not read", stored_file.display())),

@@ -168,7 +168,8 @@ pub fn run(job: &Job, case_dir: &Path, progress: &dyn Progress) -> Result<Report
         purpose: Some(job.case.purpose.clone()),
     };
     let case = Case::init(case_dir, &identity)?;
-    let _lock = case.lock(&mut |holder| progress.note(&format!("waiting for the case's lock, held by {holder}")))?;
+    let _lock =
+        case.lock(&mut |holder| progress.note(&format!("waiting for the case's lock, held by {holder}")))?;
     let inputs = job.expand();
     let mut intake = Intake::new(&case, job.output.keep_originals, progress)?;
     intake.taken.problems.extend(inputs.problems.into_iter().map(|p| Problem::of(&JobError::JobFile(p))));
@@ -192,7 +193,12 @@ struct Query {
 }
 
 /// Correlates inputs that are in the case, whose lock must be held.
-pub(crate) fn correlate(case: &Case, job: &Job, taken: Taken, progress: &dyn Progress) -> Result<Report, JobError> {
+pub(crate) fn correlate(
+    case: &Case,
+    job: &Job,
+    taken: Taken,
+    progress: &dyn Progress,
+) -> Result<Report, JobError> {
     let started_at = clock::now();
     let Taken { mut evidence, mut feeds, mut allow_lists, mut problems } = taken;
     evidence.sort_by_key(|e| e.normalised.id);
@@ -200,7 +206,8 @@ pub(crate) fn correlate(case: &Case, job: &Job, taken: Taken, progress: &dyn Pro
     allow_lists.sort_by_key(|l| l.id);
     let queries = queries(job, &mut problems);
     let definition = definition(job, &evidence, &feeds, &allow_lists, &queries);
-    let bytes = serde_json::to_vec_pretty(&definition).map_err(|e| StoreError::json(DEFINITION.as_ref(), e))?;
+    let bytes =
+        serde_json::to_vec_pretty(&definition).map_err(|e| StoreError::json(DEFINITION.as_ref(), e))?;
     let run_id = Sha256Digest::of(&bytes);
     let place = case.item(Shelf::Runs, &run_id);
     let mut report = Report {
@@ -216,7 +223,8 @@ pub(crate) fn correlate(case: &Case, job: &Job, taken: Taken, progress: &dyn Pro
     };
     if let Some(details) = Case::record::<Details>(&place, DETAILS)? {
         report.sightings = details.sightings;
-        report.outputs = details.outputs.into_iter().map(|o| Output { path: place.join(&o.path), ..o }).collect();
+        report.outputs =
+            details.outputs.into_iter().map(|o| Output { path: place.join(&o.path), ..o }).collect();
         report.problems.extend(details.problems);
         report.repeated = true;
         report.summary = stored_summary(&report, job)?;
@@ -303,7 +311,8 @@ fn stored_summary(report: &Report, job: &Job) -> Result<Summary, JobError> {
         if output.name == "sightings" {
             sightings = batches;
         } else {
-            let all = arrow::compute::concat_batches(&schema, &batches).map_err(|e| StoreError::arrow(&output.name, e))?;
+            let all = arrow::compute::concat_batches(&schema, &batches)
+                .map_err(|e| StoreError::arrow(&output.name, e))?;
             findings.insert(output.name.clone(), all);
         }
     }
@@ -314,7 +323,11 @@ fn stored_summary(report: &Report, job: &Job) -> Result<Summary, JobError> {
 fn queries(job: &Job, problems: &mut Vec<Problem>) -> Vec<Query> {
     let all: Vec<Correlation>;
     let wanted = if job.correlation.is_empty() {
-        let named = |c: &named::Correlation| Correlation { name: c.name.into(), sql: None, parameters: BTreeMap::new() };
+        let named = |c: &named::Correlation| Correlation {
+            name: c.name.into(),
+            sql: None,
+            parameters: BTreeMap::new(),
+        };
         all = named::CORRELATIONS.iter().map(named).collect();
         &all
     } else {
@@ -521,7 +534,11 @@ struct Tables {
 }
 
 impl Tables {
-    fn new(evidence: &[EvidenceItem], feeds: &[FeedItem], allow_lists: &[AllowListItem]) -> Result<Self, JobError> {
+    fn new(
+        evidence: &[EvidenceItem],
+        feeds: &[FeedItem],
+        allow_lists: &[AllowListItem],
+    ) -> Result<Self, JobError> {
         let loaded: Vec<Feed> = feeds
             .par_iter()
             .map(|f| {
@@ -551,7 +568,8 @@ impl Tables {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let allow_listed = allow_listed(&loaded, &lists)?;
-        let sightings = if sightings.is_empty() { vec![RecordBatch::new_empty(sightings::schema())] } else { sightings };
+        let sightings =
+            if sightings.is_empty() { vec![RecordBatch::new_empty(sightings::schema())] } else { sightings };
         Ok(Self { sightings, allow_listed })
     }
 
@@ -572,7 +590,12 @@ impl Tables {
 impl EvidenceItem {
     /// The item as the query session needs it.
     pub(crate) fn table_item(&self) -> Item {
-        Item { id: self.normalised.id.to_string(), path: self.item.clone(), whose: self.jurisdiction(), tlp: None }
+        Item {
+            id: self.normalised.id.to_string(),
+            path: self.item.clone(),
+            whose: self.jurisdiction(),
+            tlp: None,
+        }
     }
 }
 
@@ -604,10 +627,9 @@ fn allow_listed(feeds: &[Feed], lists: &AllowLists) -> Result<RecordBatch, JobEr
         })
         .collect();
     let names = ["feed", "provider", "indicator_id", "indicator_kind", "indicator_value", "allow_list"];
-    let columns = names
-        .iter()
-        .enumerate()
-        .map(|(at, name)| (*name, Arc::new(StringArray::from_iter_values(named.iter().map(|n| n[at]))) as ArrayRef));
+    let columns = names.iter().enumerate().map(|(at, name)| {
+        (*name, Arc::new(StringArray::from_iter_values(named.iter().map(|n| n[at]))) as ArrayRef)
+    });
     RecordBatch::try_from_iter(columns).map_err(|e| StoreError::arrow("allow_listed", e).into())
 }
 
@@ -617,7 +639,9 @@ pub(crate) fn evidence_table(evidence: &[EvidenceItem], with_paths: bool) -> Rec
         Arc::new(evidence.iter().map(of).collect::<StringArray>())
     };
     let number = |of: &dyn Fn(&EvidenceItem) -> u64| -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(evidence.iter().map(|e| i64::try_from(of(e)).unwrap_or(i64::MAX))))
+        Arc::new(Int64Array::from_iter_values(
+            evidence.iter().map(|e| i64::try_from(of(e)).unwrap_or(i64::MAX)),
+        ))
     };
     let time = |of: &dyn Fn(&EvidenceItem) -> Option<i64>| -> ArrayRef {
         Arc::new(TimestampMicrosecondArray::from_iter(evidence.iter().map(of)).with_timezone("UTC"))

@@ -14,7 +14,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::intake::{
-    ALLOW_LIST_RECORD, AllowListItem, AllowListRecord, EvidenceItem, FEED_RECORD, FeedItem, NORMALISED, Taken, read_allow_list,
+    ALLOW_LIST_RECORD, AllowListItem, AllowListRecord, EvidenceItem, FEED_RECORD, FeedItem, NORMALISED,
+    Taken, read_allow_list,
 };
 use crate::run::{self, DETAILS, Details, Report, evidence_table, feeds_table, table};
 use crate::{JobError, reproduce};
@@ -93,16 +94,19 @@ pub fn queries(case: &Case, run: Option<&Sha256Digest>, threads: usize) -> Resul
         ],
     };
     let sightings: Option<PathBuf> = run.map(|id| case.item(Shelf::Runs, &id).join("sightings.parquet"));
-    contents.tables.push(("sightings".into(), match sightings {
-        Some(file) => {
-            let (schema, mut batches) = tables::read(&file)?;
-            if batches.is_empty() {
-                batches.push(RecordBatch::new_empty(schema));
+    contents.tables.push((
+        "sightings".into(),
+        match sightings {
+            Some(file) => {
+                let (schema, mut batches) = tables::read(&file)?;
+                if batches.is_empty() {
+                    batches.push(RecordBatch::new_empty(schema));
+                }
+                batches
             }
-            batches
-        }
-        None => vec![RecordBatch::new_empty(comity_correlate::sightings::schema())],
-    }));
+            None => vec![RecordBatch::new_empty(comity_correlate::sightings::schema())],
+        },
+    ));
     Ok(Queries::new(&contents, threads)?)
 }
 
@@ -250,7 +254,10 @@ impl Answer {
 pub fn ask(case: &Case, run: Option<&Sha256Digest>, sql: &str) -> Result<Answer, JobError> {
     let rows = queries(case, run, rayon::current_num_threads())?.rows(sql)?;
     let schema = rows.schema();
-    let column = |field: &Arc<datatypes::Field>| Column { name: field.name().clone(), holds: holds(field.data_type()) };
+    let column = |field: &Arc<datatypes::Field>| Column {
+        name: field.name().clone(),
+        holds: holds(field.data_type()),
+    };
     Ok(Answer { columns: schema.fields().iter().map(column).collect(), rows })
 }
 

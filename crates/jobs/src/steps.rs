@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use comity_parse::feed::FEED_FORMATS;
+use comity_store::case::FeedRecord;
 use comity_store::case::{Case, Identity};
 use comity_store::feed::Indicator;
 use comity_store::tables::RejectRow;
-use comity_store::case::FeedRecord;
 
 use crate::intake::{Intake, Taken};
 use crate::job_file::{self, Correlation, Evidence, Feed, Input, Job, Output};
@@ -38,8 +38,13 @@ fn inputs(files: &[PathBuf]) -> impl Iterator<Item = Input> + '_ {
     })
 }
 
-fn locked<T>(case: &Case, progress: &dyn Progress, act: impl FnOnce() -> Result<T, JobError>) -> Result<T, JobError> {
-    let _lock = case.lock(&mut |holder| progress.note(&format!("waiting for the case's lock, held by {holder}")))?;
+fn locked<T>(
+    case: &Case,
+    progress: &dyn Progress,
+    act: impl FnOnce() -> Result<T, JobError>,
+) -> Result<T, JobError> {
+    let _lock =
+        case.lock(&mut |holder| progress.note(&format!("waiting for the case's lock, held by {holder}")))?;
     act()
 }
 
@@ -65,7 +70,12 @@ pub fn ingest(
 ///
 /// # Errors
 /// Where the case can't be written, or the user wants an end.
-pub fn feed_add(case: &Case, declared: &Feed, files: &[PathBuf], progress: &dyn Progress) -> Result<Taken, JobError> {
+pub fn feed_add(
+    case: &Case,
+    declared: &Feed,
+    files: &[PathBuf],
+    progress: &dyn Progress,
+) -> Result<Taken, JobError> {
     locked(case, progress, || {
         let mut intake = Intake::new(case, false, progress)?;
         inputs(files).try_for_each(|input| intake.take_feed(declared, &input))?;
@@ -121,7 +131,10 @@ pub fn correlate(case: &Case, names: &[String], progress: &dyn Progress) -> Resu
     for name in names.iter().filter(|n| *n != "sightings") {
         if comity_correlate::named::by_name(name).is_none() {
             let known: Vec<&str> = comity_correlate::named::CORRELATIONS.iter().map(|c| c.name).collect();
-            return Err(JobError::Nothing(format!("correlation {name:?} is not known; one of: sightings, {}", known.join(", "))));
+            return Err(JobError::Nothing(format!(
+                "correlation {name:?} is not known; one of: sightings, {}",
+                known.join(", ")
+            )));
         }
     }
     locked(case, progress, || {

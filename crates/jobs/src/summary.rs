@@ -60,7 +60,8 @@ pub fn span_text(span_us: i64) -> String {
 /// Makes text from a log or feed harmless wherever it is shown: control characters and those that
 /// turn the direction of writing are written as `\u{…}`.
 pub fn plain(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.chars().any(|c| c.is_control() || turns(c)) {
         return text.to_owned();
     }
@@ -103,7 +104,9 @@ impl Texts<'_> {
                 arrow::datatypes::DataType::Utf8View => column.as_string_view().value(row).to_owned(),
                 arrow::datatypes::DataType::LargeUtf8 => column.as_string::<i64>().value(row).to_owned(),
                 arrow::datatypes::DataType::Boolean => column.as_boolean().value(row).to_string(),
-                arrow::datatypes::DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
+                arrow::datatypes::DataType::Int64 => {
+                    column.as_primitive::<Int64Type>().value(row).to_string()
+                }
                 arrow::datatypes::DataType::Timestamp(..) => {
                     time_text(column.as_primitive::<TimestampMicrosecondType>().value(row))
                 }
@@ -198,7 +201,8 @@ pub fn of(
     findings: &BTreeMap<String, RecordBatch>,
 ) -> Summary {
     let tally = Tally::of(sightings);
-    let title = job.case.title.as_ref().map_or_else(|| job.case.id.clone(), |t| format!("{}: {t}", job.case.id));
+    let title =
+        job.case.title.as_ref().map_or_else(|| job.case.id.clone(), |t| format!("{}: {t}", job.case.id));
     let mut sections = Vec::new();
     sections.extend(findings.get("first-seen").map(|t| first_seen(t, &tally)));
     sections.extend(findings.get("cross-border").map(cross_border));
@@ -222,7 +226,8 @@ fn answer(report: &Report, tally: &Tally, findings: &BTreeMap<String, RecordBatc
             count_text(events)
         )];
     }
-    let where_: Vec<String> = tally.jurisdictions.iter().map(|(j, n)| format!("{j} {}", count_text(*n as u64))).collect();
+    let where_: Vec<String> =
+        tally.jurisdictions.iter().map(|(j, n)| format!("{j} {}", count_text(*n as u64))).collect();
     let mut lines = vec![format!(
         "Found: {} of {} ({}).",
         counted(tally.sightings, "sighting"),
@@ -240,12 +245,16 @@ fn answer(report: &Report, tally: &Tally, findings: &BTreeMap<String, RecordBatc
         count_text(tally.allow_listed as u64)
     ));
     if let Some(table) = findings.get("cross-border") {
-        let (basis, kind, value) = (Texts::of(table, "basis"), Texts::of(table, "kind"), Texts::of(table, "value"));
+        let (basis, kind, value) =
+            (Texts::of(table, "basis"), Texts::of(table, "kind"), Texts::of(table, "value"));
         let crossing: BTreeSet<_> = (0..table.num_rows())
             .filter(|&row| basis.at(row) == "indicator")
             .map(|row| (kind.at(row), value.at(row)))
             .collect();
-        lines.push(format!("Across borders: {} in two or more jurisdictions.", counted(crossing.len(), "indicator value")));
+        lines.push(format!(
+            "Across borders: {} in two or more jurisdictions.",
+            counted(crossing.len(), "indicator value")
+        ));
     }
     lines.push(format!(
         "Searched: {} in {} events of {}.",
@@ -262,7 +271,14 @@ fn first_seen(table: &RecordBatch, tally: &Tally) -> Section {
     let (jurisdiction, sightings) = (column("jurisdiction"), column("sightings"));
     let rows = (0..table.num_rows().min(SHOWN)).map(|row| {
         let marks = tally.marks.get(&(kind.at(row), value.at(row))).map(Marks::text).unwrap_or_default();
-        vec![first.at(row), jurisdiction.at(row), plain(&value.at(row)), kind.at(row), sightings.at(row), marks]
+        vec![
+            first.at(row),
+            jurisdiction.at(row),
+            plain(&value.at(row)),
+            kind.at(row),
+            sightings.at(row),
+            marks,
+        ]
     });
     Section {
         title: "What was seen, first sightings first".into(),
@@ -278,7 +294,8 @@ fn cross_border(table: &RecordBatch) -> Section {
     let (basis, kind, value) = (column("basis"), column("kind"), column("value"));
     let (jurisdiction, first, records) = (column("jurisdiction"), column("first_seen"), column("records"));
     let lead = table.column_by_name("lead_us").map(|c| c.as_primitive::<Int64Type>());
-    let of_indicators: Vec<usize> = (0..table.num_rows()).filter(|&row| basis.at(row) == "indicator").collect();
+    let of_indicators: Vec<usize> =
+        (0..table.num_rows()).filter(|&row| basis.at(row) == "indicator").collect();
     let rows = of_indicators.iter().take(SHOWN).map(|&row| {
         let lead = match lead.filter(|l| l.is_valid(row)).map(|l| l.value(row)) {
             Some(0) => "first".to_owned(),
@@ -297,7 +314,11 @@ fn cross_border(table: &RecordBatch) -> Section {
 }
 
 fn more(rows: usize, table: &str) -> String {
-    if rows > SHOWN { format!("{} more in {table}.parquet", count_text((rows - SHOWN) as u64)) } else { String::new() }
+    if rows > SHOWN {
+        format!("{} more in {table}.parquet", count_text((rows - SHOWN) as u64))
+    } else {
+        String::new()
+    }
 }
 
 fn not_seen(report: &Report, tally: &Tally) -> Section {
@@ -378,7 +399,11 @@ impl Summary {
         for section in &self.sections {
             out.push_str(&format!("\n## {}\n\n", section.title));
             if !section.rows.is_empty() {
-                let rule = section.header.iter().enumerate().map(|(at, _)| if section.numbers.contains(&at) { "--:" } else { "---" });
+                let rule = section
+                    .header
+                    .iter()
+                    .enumerate()
+                    .map(|(at, _)| if section.numbers.contains(&at) { "--:" } else { "---" });
                 out.push_str(&format!("| {} |\n", section.header.join(" | ")));
                 out.push_str(&format!("|{}|\n", rule.collect::<Vec<_>>().join("|")));
             }

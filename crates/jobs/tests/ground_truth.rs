@@ -40,7 +40,8 @@ impl World {
         let data = shared()?.join("data");
         let text = std::fs::read_to_string(data.join("ground_truth/ground_truth.json")).unwrap();
         let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
-        let truth = rows.into_iter().map(|r| (r["id"].as_str().unwrap().to_owned(), r["result"].clone())).collect();
+        let truth =
+            rows.into_iter().map(|r| (r["id"].as_str().unwrap().to_owned(), r["result"].clone())).collect();
         Some(Self { data, truth, scratch: tempfile::tempdir().unwrap() })
     }
 
@@ -118,11 +119,22 @@ const ENDS: &[&str] = &["src_ip", "dst_ip"];
 
 impl World {
     /// Compares rows, indicators and rows by field of an address feed.
-    fn check_addresses(&self, queries: &Queries, id: &str, provider: &str, path_like: &str, fields: &[(&str, &str)]) {
+    fn check_addresses(
+        &self,
+        queries: &Queries,
+        id: &str,
+        provider: &str,
+        path_like: &str,
+        fields: &[(&str, &str)],
+    ) {
         let expected = self.result(id);
         let ours: Vec<&str> = fields.iter().map(|f| f.1).collect();
         let from = sighted(provider, path_like, &ours);
-        assert_eq!(number(queries, &format!("{ROWS} {from})")), expected["matched_rows"].as_u64().unwrap(), "{id}");
+        assert_eq!(
+            number(queries, &format!("{ROWS} {from})")),
+            expected["matched_rows"].as_u64().unwrap(),
+            "{id}"
+        );
         let values = texts(queries, &format!("select distinct s.indicator_value {from}"));
         same_indicators(&values, &expected["indicators"], id);
         for (theirs, ours) in fields {
@@ -131,7 +143,8 @@ impl World {
             assert_eq!(number(queries, &format!("{ROWS} {from})")), expected, "{id} {theirs}");
         }
         if let Some(rows) = expected.get("log_rows") {
-            let sql = format!("select cast(sum(records) as bigint) from evidence where path like '{path_like}'");
+            let sql =
+                format!("select cast(sum(events) as bigint) from evidence where path like '{path_like}'");
             assert_eq!(number(queries, &sql), rows.as_u64().unwrap(), "{id} log rows");
         }
     }
@@ -169,8 +182,12 @@ fn address_feeds_over_real_logs() {
         world.check_addresses(&queries, &id, "ipsum", &path, &[("src_ip", "src_ip"), ("dest_ip", "dst_ip")]);
     }
     for kind in ["ssl", "ntp", "syslog", "weird", "notice", "dns"] {
-        let tsv = (format!("D06-ipsum-x-brimdata-default-{kind}"), format!("logs/zeek-brimdata/zeek-default/{kind}.%"));
-        let json = (format!("D06-ipsum-x-brimdata-json-{kind}"), format!("logs/zeek-brimdata/zeek-json/{kind}.%"));
+        let tsv = (
+            format!("D06-ipsum-x-brimdata-default-{kind}"),
+            format!("logs/zeek-brimdata/zeek-default/{kind}.%"),
+        );
+        let json =
+            (format!("D06-ipsum-x-brimdata-json-{kind}"), format!("logs/zeek-brimdata/zeek-json/{kind}.%"));
         for (id, path) in [tsv, json] {
             world.check_addresses(&queries, &id, "ipsum", &path, conn);
         }
@@ -182,12 +199,19 @@ fn address_feeds_over_real_logs() {
 
     for (log, rows) in world.result("D07-tsv-json-parity").as_object().unwrap() {
         for (kind, like) in [("tsv_rows", "zeek-default"), ("json_rows", "zeek-json")] {
-            let sql = format!("select cast(sum(events) as bigint) from evidence where path like 'logs/zeek-brimdata/{like}/{log}.%'");
+            let sql = format!(
+                "select cast(sum(events) as bigint) from evidence where path like 'logs/zeek-brimdata/{like}/{log}.%'"
+            );
             assert_eq!(number(&queries, &sql), rows[kind].as_u64().unwrap(), "D07 {log} {kind}");
         }
     }
     let d13 = world.result("D13-feed-x-feed");
-    let distinct = |provider: &str| number(&queries, &format!("select count(distinct value) from indicators where provider = '{provider}'"));
+    let distinct = |provider: &str| {
+        number(
+            &queries,
+            &format!("select count(distinct value) from indicators where provider = '{provider}'"),
+        )
+    };
     assert_eq!(distinct("ipsum"), d13["ipsum"].as_u64().unwrap());
     assert_eq!(distinct("mass-scanner"), d13["mass_scanner"].as_u64().unwrap());
     let both = "select count(*) from indicators a join indicators b on a.kind = b.kind and a.value = b.value \
@@ -197,11 +221,16 @@ fn address_feeds_over_real_logs() {
 
 fn lists_of(data: &Path, matching: &[&str]) -> String {
     let mut tables = String::new();
-    let mut dirs: Vec<PathBuf> =
-        std::fs::read_dir(data.join("allowlists/misp-warninglists-a")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut dirs: Vec<PathBuf> = std::fs::read_dir(data.join("allowlists/misp-warninglists-a"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     dirs.sort();
     for dir in dirs {
-        let Some(file) = ["list.json", "list.json.gz"].iter().map(|n| dir.join(n)).find(|p| p.is_file()) else { continue };
+        let Some(file) = ["list.json", "list.json.gz"].iter().map(|n| dir.join(n)).find(|p| p.is_file())
+        else {
+            continue;
+        };
         let (bytes, ..) = comity_store::source::read_all(&file, 1 << 30).unwrap();
         let list: Value = serde_json::from_slice(&bytes).unwrap();
         if matching.contains(&list["type"].as_str().unwrap()) {
@@ -238,9 +267,14 @@ fn check_lists(report: &Report, id: &str, expected: &Value, name: &dyn Fn(&str) 
             covered.insert(value);
         }
     }
-    let found: BTreeMap<String, u64> = by_list.into_iter().map(|(list, values)| (list, values.len() as u64)).collect();
-    let wanted: BTreeMap<String, u64> =
-        expected["by_list"].as_object().unwrap().iter().map(|(l, n)| (name(l), n.as_u64().unwrap())).collect();
+    let found: BTreeMap<String, u64> =
+        by_list.into_iter().map(|(list, values)| (list, values.len() as u64)).collect();
+    let wanted: BTreeMap<String, u64> = expected["by_list"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(l, n)| (name(l), n.as_u64().unwrap()))
+        .collect();
     assert_eq!(found, wanted, "{id}");
     assert_eq!(covered.len() as u64, expected["covered_by_any"].as_u64().unwrap(), "{id}");
 }
@@ -274,17 +308,24 @@ fn name_and_port_feeds_over_real_logs() {
         }
         let names = texts(&queries, &format!("select distinct s.observable_value {from}"));
         same_indicators(&names, &expected["exact_or_subdomain"]["log_names"], id);
-        let sql = format!("select cast(sum(records) as bigint) from evidence where path like '{like}'");
+        let sql = format!("select cast(sum(events) as bigint) from evidence where path like '{like}'");
         assert_eq!(number(&queries, &sql), expected["log_rows"].as_u64().unwrap(), "{id} log rows");
     }
     for (set, like, rows) in [("slips", "logs/zeek-slips%", 817), ("rita4h", "logs/zeek-rita-4h%", 6309)] {
-        let sql = format!("select cast(sum(records) as bigint) from evidence where path like '{like}'");
+        let sql = format!("select cast(sum(events) as bigint) from evidence where path like '{like}'");
         assert_eq!(number(&queries, &sql), rows, "{set}");
-        let of_kind = |kind: &str| sighted("maltrail", like, ENDS) + &format!(" and s.indicator_kind = '{kind}'");
+        let of_kind =
+            |kind: &str| sighted("maltrail", like, ENDS) + &format!(" and s.indicator_kind = '{kind}'");
         let bare = world.result(&format!("D11-maltrail-a-ip-x-{set}-conn"));
-        assert_eq!(number(&queries, &format!("{ROWS} {})", of_kind("ipv4-addr"))), bare["matched_rows"].as_u64().unwrap());
+        assert_eq!(
+            number(&queries, &format!("{ROWS} {})", of_kind("ipv4-addr"))),
+            bare["matched_rows"].as_u64().unwrap()
+        );
         let with_port = world.result(&format!("D11b-maltrail-a-ipport-x-{set}-conn"));
-        assert_eq!(number(&queries, &format!("{ROWS} {})", of_kind("ip-port"))), with_port["matched_rows"].as_u64().unwrap());
+        assert_eq!(
+            number(&queries, &format!("{ROWS} {})", of_kind("ip-port"))),
+            with_port["matched_rows"].as_u64().unwrap()
+        );
         let values = texts(&queries, &format!("select distinct s.indicator_value {}", of_kind("ip-port")));
         let expected: Vec<String> = with_port["indicators"]
             .as_array()
@@ -296,15 +337,31 @@ fn name_and_port_feeds_over_real_logs() {
     }
 
     // D11c: the same trails with their ports cut off claim more, and see more
-    let addresses = texts(&queries, "select distinct split_part(value, ':', 1) from indicators where kind = 'ip-port' and value not like '[%'");
+    let addresses = texts(
+        &queries,
+        "select distinct split_part(value, ':', 1) from indicators where kind = 'ip-port' and value not like '[%'",
+    );
     let list = world.scratch.path().join("addresses.txt");
     std::fs::write(&list, addresses.join("\n")).unwrap();
-    let mut tables = evidence(&["logs/zeek-slips/**/conn.log"], "") + &evidence(&["logs/zeek-rita-4h/conn.*.log.gz"], "");
+    let mut tables =
+        evidence(&["logs/zeek-slips/**/conn.log"], "") + &evidence(&["logs/zeek-rita-4h/conn.*.log.gz"], "");
     tables += &feed("addresses", &list.to_string_lossy());
     let (_, queries) = world.run(&tables);
     let conn = &[("id.orig_h", "src_ip"), ("id.resp_h", "dst_ip")];
-    world.check_addresses(&queries, "D11c-maltrail-a-ip-of-ipport-x-slips-conn", "addresses", "logs/zeek-slips%", conn);
-    world.check_addresses(&queries, "D11c-maltrail-a-ip-of-ipport-x-rita4h-conn", "addresses", "logs/zeek-rita-4h%", conn);
+    world.check_addresses(
+        &queries,
+        "D11c-maltrail-a-ip-of-ipport-x-slips-conn",
+        "addresses",
+        "logs/zeek-slips%",
+        conn,
+    );
+    world.check_addresses(
+        &queries,
+        "D11c-maltrail-a-ip-of-ipport-x-rita4h-conn",
+        "addresses",
+        "logs/zeek-rita-4h%",
+        conn,
+    );
 }
 
 /// Reads Windows events as NXLog and Logstash export them.
@@ -318,14 +375,22 @@ fn an_import_hash_is_no_md5_and_a_negative_control_sees_nothing() {
     let mut tables = evidence(&["logs/windows-json-otrf/**/*.json.gz"], WINDOWS);
     tables += &evidence(&["logs/zeek-brimdata/*/*.gz", "logs/zeek-rita-4h/*.gz", "logs/zeek-zat/*.log"], "");
     tables += &evidence(&["logs/apache-elastic/*.gz", "logs/suricata-hassanabad/*/alerts-only.json"], "");
-    tables += &evidence(&["logs/syslog-loghub/OpenSSH/*.log", "logs/syslog-loghub/Linux/*.log"], "format = \"syslog-rfc3164\"");
+    tables += &evidence(
+        &["logs/syslog-loghub/OpenSSH/*.log", "logs/syslog-loghub/Linux/*.log"],
+        "format = \"syslog-rfc3164\"",
+    );
     tables += &feed("eset", "feeds/eset/**/*samples.*");
     tables += &feed("eset", "feeds/eset/**/*.json*");
     tables += &feed("feodo", "feeds/feodo-csv/ipblocklist.csv");
     let (report, queries) = world.run(&tables);
     // D15: twelve lines carry the digits, as IMPHASH; none is a sighting of a file's MD5
     let trap = "f34d5f2d4577ed6d9ceec516c1f5a744";
-    let carry = number(&queries, &format!("select cast(sum(count) as bigint) from observables where value = '{trap}' and kind = 'file-imphash'"));
+    let carry = number(
+        &queries,
+        &format!(
+            "select cast(sum(count) as bigint) from observables where value = '{trap}' and kind = 'file-imphash'"
+        ),
+    );
     assert_eq!(carry, world.result("D15-eset-hash-x-windows-json")["matched_lines"].as_u64().unwrap());
     let false_ones = "select count(*) from sightings where provider = 'eset' and indicator_kind <> 'file-imphash' \
                       and indicator_kind like 'file-%' and field in ('md5', 'sha1', 'sha256', 'imphash')";
@@ -333,7 +398,10 @@ fn an_import_hash_is_no_md5_and_a_negative_control_sees_nothing() {
     // D14: nothing
     let feodo = report.feeds.iter().find(|f| f.provider == "feodo").unwrap();
     let d14 = world.result("D14-feodo-negative-control");
-    assert_eq!((feodo.seen, feodo.indicators), (d14["feed_rows"].as_u64().unwrap(), d14["distinct_valid"].as_u64().unwrap()));
+    assert_eq!(
+        (feodo.seen, feodo.indicators),
+        (d14["feed_rows"].as_u64().unwrap(), d14["distinct_valid"].as_u64().unwrap())
+    );
     assert_eq!(number(&queries, "select count(*) from sightings where provider = 'feodo'"), 0);
     assert_eq!(number(&queries, "select count(*) from evidence where events = 0 and records > 0"), 0);
 }

@@ -61,7 +61,11 @@ fn round_trip_of_every_key() {
     let job = read(&text).unwrap_or_else(|error| panic!("{error}"));
     let written = toml::to_string(&job).unwrap();
     let again = read(&written).unwrap_or_else(|error| panic!("{error}\n{written}"));
-    assert_eq!(serde_json::to_value(&job).unwrap(), serde_json::to_value(&again).unwrap());
+    let json = serde_json::to_value(&job).unwrap();
+    assert_eq!(json, serde_json::to_value(&again).unwrap());
+    // details.json and intakes keep a job as JSON
+    let from_json: job_file::Job = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(json, serde_json::to_value(&from_json).unwrap());
 
     let used = keys_used(&text.parse::<toml::Table>().unwrap());
     let known = keys_known(&job_file::json_schema());

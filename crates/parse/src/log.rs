@@ -154,6 +154,7 @@ pub struct LogFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use comity_model::{Field, Kind};
 
     /// A sink that keeps nothing.
     pub(super) struct Nothing;

@@ -320,7 +320,12 @@ impl Case {
     ///
     /// # Errors
     /// Where the disk refuses.
-    pub fn add_intake<T>(&self, item: &Path, intake: &T, same: impl Fn(&T) -> bool) -> Result<bool, StoreError>
+    pub fn add_intake<T>(
+        &self,
+        item: &Path,
+        intake: &T,
+        same: impl Fn(&T) -> bool,
+    ) -> Result<bool, StoreError>
     where
         T: Serialize + DeserializeOwned,
     {

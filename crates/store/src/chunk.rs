@@ -317,9 +317,10 @@ impl Texts {
             if all.is_empty() {
                 continue;
             }
-            let span = all.iter().filter_map(|&r| times[r as usize]).fold(None, |s: Option<(i64, i64)>, t| {
-                Some(s.map_or((t, t), |(a, b)| (a.min(t), b.max(t))))
-            });
+            let span = all
+                .iter()
+                .filter_map(|&r| times[r as usize])
+                .fold(None, |s: Option<(i64, i64)>, t| Some(s.map_or((t, t), |(a, b)| (a.min(t), b.max(t)))));
             let altered = union(same_field.iter().filter(|i| !i.as_written).map(rows_of));
             run.push(&Entry {
                 kind: first.kind,

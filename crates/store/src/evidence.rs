@@ -82,7 +82,8 @@ impl Encoder {
     /// # Errors
     /// Where the arrow library finds the columns unfit, which would be a defect.
     pub fn encode(&self, chunk: Chunk) -> Result<EncodedChunk, StoreError> {
-        let columns = if chunk.rows == 0 { Vec::new() } else { self.columns(&chunk).map_err(events_error)? };
+        let columns =
+            if chunk.rows == 0 { Vec::new() } else { self.columns(&chunk).map_err(events_error)? };
         let counts = Counts {
             records: chunk.rows as u64 + chunk.rejects.len() as u64,
             events: chunk.rows as u64,
@@ -101,7 +102,8 @@ impl Encoder {
         let mut encoded = Vec::new();
         for (field, array) in EVENTS.fields().iter().zip(&chunk.events) {
             for leaf in compute_leaves(field, array)? {
-                let mut writer = writers.next().ok_or_else(|| ParquetError::General("missing column".into()))?;
+                let mut writer =
+                    writers.next().ok_or_else(|| ParquetError::General("missing column".into()))?;
                 writer.write(&leaf)?;
                 encoded.push(writer.close()?);
             }
@@ -225,6 +227,10 @@ impl EvidenceWriter {
 ///
 /// # Errors
 /// Where the file does not read, or a column is not in it.
-pub fn fetch(item: &Path, columns: &[&str], rows: &[u64]) -> Result<Vec<arrow::array::RecordBatch>, StoreError> {
+pub fn fetch(
+    item: &Path,
+    columns: &[&str],
+    rows: &[u64],
+) -> Result<Vec<arrow::array::RecordBatch>, StoreError> {
     tables::fetch(&item.join(EVENTS_FILE), columns, rows)
 }

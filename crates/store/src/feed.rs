@@ -8,7 +8,9 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
+};
 use comity_model::{Claim, Field, Kind, Part, Tlp, UnknownToken, key};
 use comity_provenance::{Sha256Digest, Sha256Hasher};
 

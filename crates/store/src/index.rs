@@ -161,7 +161,12 @@ impl Rows {
         if count == 0 {
             return Ok(Self::default());
         }
-        Ok(Self { count, first: read_varint(input)?, last: read_varint(input)?, differences: read_bytes(input)? })
+        Ok(Self {
+            count,
+            first: read_varint(input)?,
+            last: read_varint(input)?,
+            differences: read_bytes(input)?,
+        })
     }
 }
 

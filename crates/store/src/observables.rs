@@ -67,7 +67,8 @@ pub(crate) struct ObservablesWriter {
 
 impl ObservablesWriter {
     pub(crate) fn new(file: File) -> Result<Self, StoreError> {
-        let mut props = tables::properties().set_data_page_row_count_limit(PAGE_ROWS).set_write_batch_size(PAGE_ROWS);
+        let mut props =
+            tables::properties().set_data_page_row_count_limit(PAGE_ROWS).set_write_batch_size(PAGE_ROWS);
         for name in ["key", "value", "rows", "altered"] {
             let column = ColumnPath::from(name);
             props = props.set_column_dictionary_enabled(column.clone(), false);
@@ -82,7 +83,11 @@ impl ObservablesWriter {
     pub(crate) fn push(&mut self, entry: Merged) -> Result<(), StoreError> {
         self.waiting_bytes += entry.rows.stored_bytes();
         self.waiting.push(entry);
-        if self.waiting.len() >= BATCH_ROWS || self.waiting_bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+        if self.waiting.len() >= BATCH_ROWS || self.waiting_bytes >= BATCH_BYTES {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
@@ -170,16 +175,15 @@ pub fn scan(
 ///
 /// # Errors
 /// Where the file does not read, or holds what comity does not write.
-pub fn scan_values(
-    item: &Path,
-    take: &mut dyn FnMut(u64, Kind, Field, &str),
-) -> Result<(), StoreError> {
+pub fn scan_values(item: &Path, take: &mut dyn FnMut(u64, Kind, Field, &str)) -> Result<(), StoreError> {
     let path = item.join(OBSERVABLES_FILE);
-    let integrity = |e: comity_model::UnknownToken| StoreError::Integrity { path: path.clone(), message: e.to_string() };
+    let integrity =
+        |e: comity_model::UnknownToken| StoreError::Integrity { path: path.clone(), message: e.to_string() };
     let reader = tables::open(&path)?;
     let total = usize::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(0);
     let mut number = 0;
-    for batch in tables::fetch_ranges(reader, &path, &["kind", "value", "field"], std::iter::once(0..total))? {
+    for batch in tables::fetch_ranges(reader, &path, &["kind", "value", "field"], std::iter::once(0..total))?
+    {
         let (kinds, values) = (column::<StringArray>(&batch, 0)?, column::<StringArray>(&batch, 1)?);
         let fields = column::<StringArray>(&batch, 2)?;
         for at in 0..batch.num_rows() {
@@ -214,7 +218,9 @@ fn wanted_ranges(
                 .get(page + 1)
                 .and_then(|next| usize::try_from(next.first_row_index).ok())
                 .unwrap_or(group_rows);
-            let (Some(least), Some(greatest)) = (pages.min_value(page), pages.max_value(page)) else { continue };
+            let (Some(least), Some(greatest)) = (pages.min_value(page), pages.max_value(page)) else {
+                continue;
+            };
             if wanted(least, greatest) {
                 match ranges.last_mut() {
                     Some(last) if last.end == group_start + first => last.end = group_start + end,
@@ -242,9 +248,15 @@ pub fn fetch(item: &Path, numbers: &[u64]) -> Result<Vec<Observable>, StoreError
             let integrity = |message: String| StoreError::Integrity { path: path.clone(), message };
             let decode = |bytes: &[u8]| Rows::decode(bytes).map_err(|e| integrity(e.to_string()));
             all.push(Observable {
-                kind: kinds.value(at).parse().map_err(|e: comity_model::UnknownToken| integrity(e.to_string()))?,
+                kind: kinds
+                    .value(at)
+                    .parse()
+                    .map_err(|e: comity_model::UnknownToken| integrity(e.to_string()))?,
                 value: values.value(at).to_owned(),
-                field: fields.value(at).parse().map_err(|e: comity_model::UnknownToken| integrity(e.to_string()))?,
+                field: fields
+                    .value(at)
+                    .parse()
+                    .map_err(|e: comity_model::UnknownToken| integrity(e.to_string()))?,
                 rows: decode(rows.value(at))?,
                 altered: if altered.is_null(at) { Vec::new() } else { decode(altered.value(at))? },
             });

@@ -2,8 +2,8 @@
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    DataType, Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use comity_provenance::logical::{Lines, Type};
 use thiserror::Error;
@@ -99,13 +99,19 @@ fn cell(lines: &mut Lines, column: &dyn Array, row: usize) {
         DataType::UInt32 => lines.integer(column.as_primitive::<UInt32Type>().value(row)),
         DataType::UInt64 => lines.integer(column.as_primitive::<UInt64Type>().value(row)),
         DataType::Boolean => lines.boolean(column.as_boolean().value(row)),
-        DataType::Timestamp(..) => lines.integer(column.as_primitive::<TimestampMicrosecondType>().value(row)),
+        DataType::Timestamp(..) => {
+            lines.integer(column.as_primitive::<TimestampMicrosecondType>().value(row))
+        }
         // `check` lets nothing else through but lists of text
         _ => {
             let items = column.as_list::<i32>().value(row);
             match items.data_type() {
-                DataType::LargeUtf8 => lines.list(items.as_string::<i64>().iter().map(Option::unwrap_or_default)),
-                DataType::Utf8View => lines.list(items.as_string_view().iter().map(Option::unwrap_or_default)),
+                DataType::LargeUtf8 => {
+                    lines.list(items.as_string::<i64>().iter().map(Option::unwrap_or_default))
+                }
+                DataType::Utf8View => {
+                    lines.list(items.as_string_view().iter().map(Option::unwrap_or_default))
+                }
                 _ => lines.list(items.as_string::<i32>().iter().map(Option::unwrap_or_default)),
             }
         }

@@ -202,7 +202,11 @@ impl Source {
     /// # Errors
     /// Where an earlier read panicked.
     pub fn taken(&self) -> Result<u64, StoreError> {
-        let inner = self.file.0.lock().map_err(|_| StoreError::io(&self.path, io::Error::other("reader was poisoned")))?;
+        let inner = self
+            .file
+            .0
+            .lock()
+            .map_err(|_| StoreError::io(&self.path, io::Error::other("reader was poisoned")))?;
         Ok(inner.bytes)
     }
 
@@ -213,7 +217,11 @@ impl Source {
     pub fn finish(mut self) -> Result<(Digests, Option<Damage>), StoreError> {
         let mut rest = vec![0; 1 << 16];
         while self.file.read(&mut rest).map_err(|e| StoreError::io(&self.path, e))? > 0 {}
-        let mut inner = self.file.0.lock().map_err(|_| StoreError::io(&self.path, io::Error::other("reader was poisoned")))?;
+        let mut inner = self
+            .file
+            .0
+            .lock()
+            .map_err(|_| StoreError::io(&self.path, io::Error::other("reader was poisoned")))?;
         let (sha256, others) = inner.hashers.finish();
         let stream = match self.codec {
             Codec::Plain => (inner.bytes, sha256),

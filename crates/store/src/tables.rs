@@ -9,8 +9,8 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use comity_model::Reason;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -33,14 +33,10 @@ pub fn properties() -> WriterPropertiesBuilder {
 ///
 /// # Errors
 /// Where the disk refuses, or a batch does not fit the schema.
-pub fn write(
-    file: File,
-    path: &Path,
-    schema: &SchemaRef,
-    batches: &[RecordBatch],
-) -> Result<(), StoreError> {
+pub fn write(file: File, path: &Path, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), StoreError> {
     let wrap = |e| StoreError::parquet(path, e);
-    let mut writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties().build())).map_err(wrap)?;
+    let mut writer =
+        ArrowWriter::try_new(file, Arc::clone(schema), Some(properties().build())).map_err(wrap)?;
     for batch in batches {
         writer.write(batch).map_err(wrap)?;
     }
@@ -57,7 +53,8 @@ pub fn read(path: &Path) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| StoreError::parquet(path, e))?;
     let schema = Arc::clone(reader.schema());
     let reader = reader.with_batch_size(1 << 16).build().map_err(|e| StoreError::parquet(path, e))?;
-    let batches = reader.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))?;
+    let batches =
+        reader.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))?;
     Ok((schema, batches))
 }
 

@@ -195,6 +195,14 @@ impl<'de> Deserialize<'de> for Parameter {
                 Ok(Parameter::Text(text.to_owned()))
             }
 
+            // JSON readers hand over what is not negative as unsigned
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Parameter, E> {
+                match i64::try_from(number) {
+                    Ok(number) => self.visit_i64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+                }
+            }
+
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Parameter, E> {
                 Ok(Parameter::Integer(number))
             }
@@ -202,7 +210,9 @@ impl<'de> Deserialize<'de> for Parameter {
             // JSON, in a run's details, has its positive numbers here
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Parameter, E> {
                 let signed = i64::try_from(number);
-                signed.map(Parameter::Integer).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+                signed
+                    .map(Parameter::Integer)
+                    .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
             }
 
             fn visit_bool<E: de::Error>(self, value: bool) -> Result<Parameter, E> {

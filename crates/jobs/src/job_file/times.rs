@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::tz::TimeZoneDatabase;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
 
 use super::error::nearest;
@@ -152,6 +152,14 @@ impl<'de> Deserialize<'de> for ClockSpan {
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<ClockSpan, E> {
                 Text { expected: ClockSpan::EXPECTED, parse: ClockSpan::parse }.visit_str(text)
+            }
+
+            // JSON readers hand over what is not negative as unsigned
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<ClockSpan, E> {
+                match i64::try_from(number) {
+                    Ok(number) => self.visit_i64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+                }
             }
 
             fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<ClockSpan, E> {

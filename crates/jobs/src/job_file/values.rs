@@ -107,6 +107,14 @@ impl<'de> Deserialize<'de> for Column {
                 }
             }
 
+            // JSON readers hand over what is not negative as unsigned
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Column, E> {
+                match i64::try_from(number) {
+                    Ok(number) => self.visit_i64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+                }
+            }
+
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Column, E> {
                 match number >= 1 {
                     true => Ok(Column(number.to_string())),
@@ -194,6 +202,14 @@ impl<'de> Deserialize<'de> for Confidence {
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a whole number from 0 to 100")
+            }
+
+            // JSON readers hand over what is not negative as unsigned
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Confidence, E> {
+                match i64::try_from(number) {
+                    Ok(number) => self.visit_i64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+                }
             }
 
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Confidence, E> {
