@@ -2,6 +2,8 @@
 //! documented with its type and with what null means. `events.md` is written from the table of
 //! fields: `UPDATE_GOLDEN=1` does it again.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
