@@ -1,6 +1,5 @@
 //! Indicators of a feed: claims gathered, equal ones joined, sorted for the merge.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use arrow::array::{
 use arrow::datatypes::{
     DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
 };
-use comity_model::{Claim, Field, Kind, Part, Tlp, UnknownToken, key};
+use comity_model::{Claim, Field, Part, Tlp, UnknownToken, key};
 use comity_provenance::{Sha256Digest, Sha256Hasher};
 
 use crate::columns::{list_type, time_type};
@@ -37,43 +36,46 @@ pub struct Indicator {
 /// Gathers the claims of a feed.
 #[derive(Debug, Default)]
 pub struct Claims {
-    indicators: BTreeMap<Identity, (Claim, u64)>,
-    accepted: u64,
+    /// Each claim with its sort key.
+    claims: Vec<(Vec<u8>, Claim)>,
 }
-
-/// What makes two claims one indicator, in the order of the file: kind and sort key first.
-type Identity = (Kind, Vec<u8>, String, bool, Vec<Field>);
 
 impl Claims {
     /// Takes a claim.
     pub fn push(&mut self, claim: Claim) {
-        self.accepted += 1;
         let sort_key = key::of_claim(&claim).into_iter().next().map(|span| span.lo).unwrap_or_default();
-        let identity = (claim.kind, sort_key, claim.value.clone(), claim.prefix, claim.fields.clone());
-        match self.indicators.entry(identity) {
-            std::collections::btree_map::Entry::Vacant(place) => {
-                place.insert((claim, 1));
-            }
-            std::collections::btree_map::Entry::Occupied(mut place) => {
-                let (known, count) = place.get_mut();
-                join(known, &claim);
-                *count += 1;
-            }
-        }
+        self.claims.push((sort_key, claim));
     }
 
     /// Number of claims taken.
     pub fn accepted(&self) -> u64 {
-        self.accepted
+        self.claims.len() as u64
     }
 
-    /// The indicators of the feed with this id, in the order of the file.
-    pub fn finish(self, feed: &Sha256Digest) -> Vec<Indicator> {
-        self.indicators
-            .into_values()
-            .map(|(claim, claims)| Indicator { id: indicator_id(feed, &claim), claim, claims })
-            .collect()
+    /// The indicators of the feed with this id, in the order of the file: by kind and sort key.
+    pub fn finish(mut self, feed: &Sha256Digest) -> Vec<Indicator> {
+        // stable: of equal claims the first in the feed gives the original text
+        self.claims.sort_by(|(a_key, a), (b_key, b)| {
+            (a.kind, a_key, &a.value, a.prefix, &a.fields)
+                .cmp(&(b.kind, b_key, &b.value, b.prefix, &b.fields))
+        });
+        let mut indicators: Vec<Indicator> = Vec::new();
+        for (_, claim) in self.claims {
+            match indicators.last_mut() {
+                Some(known) if is_same(&known.claim, &claim) => {
+                    join(&mut known.claim, &claim);
+                    known.claims += 1;
+                }
+                _ => indicators.push(Indicator { id: indicator_id(feed, &claim), claim, claims: 1 }),
+            }
+        }
+        indicators
     }
+}
+
+/// Whether two claims are one indicator.
+fn is_same(a: &Claim, b: &Claim) -> bool {
+    a.kind == b.kind && a.value == b.value && a.prefix == b.prefix && a.fields == b.fields
 }
 
 /// Joins a further claim about the same value: what either allows holds.

@@ -207,14 +207,6 @@ impl<'de> Deserialize<'de> for Parameter {
                 Ok(Parameter::Integer(number))
             }
 
-            // JSON, in a run's details, has its positive numbers here
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Parameter, E> {
-                let signed = i64::try_from(number);
-                signed
-                    .map(Parameter::Integer)
-                    .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
-            }
-
             fn visit_bool<E: de::Error>(self, value: bool) -> Result<Parameter, E> {
                 Ok(Parameter::Boolean(value))
             }

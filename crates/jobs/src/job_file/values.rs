@@ -218,14 +218,6 @@ impl<'de> Deserialize<'de> for Confidence {
                     _ => Err(E::invalid_value(Unexpected::Signed(number), &self)),
                 }
             }
-
-            // JSON, in a run's details, has its positive numbers here
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Confidence, E> {
-                match i64::try_from(number) {
-                    Ok(number) => self.visit_i64(number),
-                    Err(_) => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
-                }
-            }
         }
         deserializer.deserialize_any(Visit)
     }
