@@ -14,7 +14,7 @@ use comity_correlate::named::CORRELATIONS;
 use comity_correlate::session::Queries;
 use comity_jobs::progress::Silent;
 use comity_jobs::{job_file, run, show};
-use comity_model::{Column, FIELDS, FieldInfo, Observe};
+use comity_model::{Column, FIELDS, FieldInfo, Kind, Observe, Reason};
 use comity_store::case::Case;
 use comity_store::{columns, feed, observables, rows, tables};
 
@@ -180,6 +180,26 @@ fn events_are_documented_from_the_table_of_fields() {
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(found == expected, "schemas/events.md is out of date; UPDATE_GOLDEN=1 writes it");
+}
+
+/// People look reasons and kinds up in the guides.
+#[test]
+fn every_reason_and_kind_is_explained() {
+    let guide = |name: &str| std::fs::read_to_string(root().join("docs").join(name)).unwrap();
+    let (analysts, researchers) = (guide("analysts.md"), guide("researchers.md"));
+    let in_a_table = |text: &str, token: &str| {
+        let token = format!("`{token}`");
+        text.lines().any(|line| {
+            line.split(" | ").next().is_some_and(|cell| cell.starts_with("| ") && cell.contains(&token))
+        })
+    };
+    for reason in Reason::ALL {
+        let explained = [&analysts, &researchers].iter().any(|text| in_a_table(text, reason.as_str()));
+        assert!(explained, "reason {reason} is in no table of docs/analysts.md or docs/researchers.md");
+    }
+    for kind in Kind::ALL {
+        assert!(in_a_table(&researchers, kind.as_str()), "kind {kind} is in no table of docs/researchers.md");
+    }
 }
 
 const EVENTS_HEAD: &str = "\
