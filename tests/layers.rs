@@ -1,6 +1,8 @@
 //! Holds the layers of the workspace (DESIGN.md §5, the table in ARCHITECTURE.md): which of our crates
 //! may use which, what each must stay clear of, and that every dependency has a reason.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

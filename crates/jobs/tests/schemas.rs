@@ -2,6 +2,8 @@
 //! documented with its type and with what null means. `events.md` is written from the table of
 //! fields: `UPDATE_GOLDEN=1` does it again.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,7 @@ use comity_correlate::named::CORRELATIONS;
 use comity_correlate::session::Queries;
 use comity_jobs::progress::Silent;
 use comity_jobs::{job_file, run, show};
-use comity_model::{Column, FIELDS, FieldInfo, Observe};
+use comity_model::{Column, FIELDS, FieldInfo, Kind, Observe, Reason};
 use comity_store::case::Case;
 use comity_store::{columns, feed, observables, rows, tables};
 
@@ -178,6 +180,26 @@ fn events_are_documented_from_the_table_of_fields() {
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(found == expected, "schemas/events.md is out of date; UPDATE_GOLDEN=1 writes it");
+}
+
+/// People look reasons and kinds up in the guides.
+#[test]
+fn every_reason_and_kind_is_explained() {
+    let guide = |name: &str| std::fs::read_to_string(root().join("docs").join(name)).unwrap();
+    let (analysts, researchers) = (guide("analysts.md"), guide("researchers.md"));
+    let in_a_table = |text: &str, token: &str| {
+        let token = format!("`{token}`");
+        text.lines().any(|line| {
+            line.split(" | ").next().is_some_and(|cell| cell.starts_with("| ") && cell.contains(&token))
+        })
+    };
+    for reason in Reason::ALL {
+        let explained = [&analysts, &researchers].iter().any(|text| in_a_table(text, reason.as_str()));
+        assert!(explained, "reason {reason} is in no table of docs/analysts.md or docs/researchers.md");
+    }
+    for kind in Kind::ALL {
+        assert!(in_a_table(&researchers, kind.as_str()), "kind {kind} is in no table of docs/researchers.md");
+    }
 }
 
 const EVENTS_HEAD: &str = "\
