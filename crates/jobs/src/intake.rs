@@ -16,7 +16,7 @@ use comity_store::source::{self, Damage, Digests, Source, plain_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::job_file::{Evidence, Feed, Input};
+use crate::job_file::{Evidence, Feed, Input, JobFileError};
 use crate::progress::Progress;
 use crate::{JobError, clock, feeds, ingest};
 
@@ -93,7 +93,14 @@ pub struct Problem {
 impl Problem {
     /// From an error.
     pub fn of(error: &JobError) -> Self {
-        Self { message: error.to_string(), hint: error.hint(), integrity: error.is_integrity_failure() }
+        let integrity = error.is_integrity_failure();
+        match error {
+            JobError::JobFile(wrong) => {
+                let alone = JobFileError { hint: None, ..wrong.clone() };
+                Self { message: alone.to_string(), hint: wrong.hint.clone(), integrity }
+            }
+            _ => Self { message: error.to_string(), hint: error.hint(), integrity },
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use comity_correlate::claims::{ClaimIndex, Feed};
 use comity_correlate::named::{self, Parameter};
 use comity_correlate::session::{Contents, Item, Queries};
 use comity_correlate::sightings::{self, Evidence};
-use comity_model::allow_list::{AllowList, AllowLists};
+use comity_model::allow_list::AllowLists;
 use comity_model::{Tlp, canonical};
 use comity_provenance::Sha256Digest;
 use comity_provenance::logical::Lines;
@@ -550,9 +550,7 @@ impl Tables {
                 })
             })
             .collect::<Result<_, StoreError>>()?;
-        let mut lists: Vec<AllowList> = allow_lists.iter().map(|l| l.list.clone()).collect();
-        lists.push(AllowList::empty_file_hashes());
-        let lists = AllowLists::new(lists);
+        let lists = AllowLists::new(allow_lists.iter().map(|l| l.list.clone()).collect());
         let claims = ClaimIndex::new(&loaded);
         let sightings = evidence
             .par_iter()

@@ -1,6 +1,8 @@
 //! The main job on the shipped sample: what must be found, and the same bytes whatever the threads,
 //! the order of inputs or the directory.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
@@ -243,6 +245,14 @@ fn check_borders(report: &Report, expected: &Value) {
 }
 
 #[test]
+fn the_job_file_knows_the_built_in_correlations() {
+    let mut built_in: Vec<&str> = comity_correlate::named::CORRELATIONS.iter().map(|c| c.name).collect();
+    built_in.push("sightings");
+    built_in.sort_unstable();
+    assert_eq!(job_file::BUILT_IN_CORRELATIONS, built_in);
+}
+
+#[test]
 fn threads_order_and_directory_change_nothing() {
     let scratch = tempfile::tempdir().unwrap();
     let job = job_in(&sample(), "job.toml");
@@ -342,7 +352,7 @@ fn a_run_is_recognised_reproduced_and_a_changed_table_is_found_out() {
     assert_eq!(again.summary.answer, first.summary.answer);
 
     let case = Case::open(&place).unwrap();
-    let id = reproduce::find_run(&case, &first.run_id.to_string()[..8]).unwrap();
+    let id = reproduce::find_run(&case, &first.run_id.short()).unwrap();
     let verdict = reproduce::reproduce(&case, &id, &scratch.path().join("a"), &Silent).unwrap();
     assert!(verdict.is_equal(), "{verdict:?}");
 

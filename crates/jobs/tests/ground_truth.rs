@@ -2,11 +2,13 @@
 //!
 //! Skipped, with a message, where `../shared` is not there.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test ends where it can't go on")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use comity_correlate::session::Queries;
 use comity_jobs::progress::Silent;
