@@ -137,21 +137,18 @@ struct Tally {
 struct Marks {
     valid: bool,
     not_valid: bool,
-    allow_list: Option<String>,
+    allow_listed: bool,
 }
 
 impl Marks {
     fn text(&self) -> String {
         let validity = match (self.valid, self.not_valid) {
-            (true, true) => "valid and not",
+            (true, true) => "mixed",
             (true, false) => "valid",
             (false, true) => "not valid",
             (false, false) => "unknown",
         };
-        match &self.allow_list {
-            Some(list) => format!("{validity}; allow-list {list}"),
-            None => validity.to_owned(),
-        }
+        if self.allow_listed { format!("{validity} *") } else { validity.to_owned() }
     }
 }
 
@@ -178,7 +175,7 @@ impl Tally {
                 let list = allow_list.at(row);
                 if !list.is_empty() {
                     tally.allow_listed += 1;
-                    marks.allow_list = Some(list);
+                    marks.allow_listed = true;
                 }
                 if let Some(time) = times.filter(|t| t.is_valid(row)).map(|t| t.value(row)) {
                     let here = (time, jurisdiction.at(row), named.0.clone(), named.1.clone());
@@ -285,8 +282,14 @@ fn first_seen(table: &RecordBatch, tally: &Tally) -> Section {
         header: vec!["first seen", "in", "indicator", "kind", "sightings", "how sure"],
         numbers: vec![4],
         rows: rows.collect(),
-        note: more(table.num_rows(), "first-seen"),
+        note: notes(tally, more(table.num_rows(), "first-seen")),
     }
+}
+
+/// Explains the mark of allow-lists where it is used.
+fn notes(tally: &Tally, more: String) -> String {
+    let marked = if tally.allow_listed > 0 { "* named by an allow-list" } else { "" };
+    [marked.to_owned(), more].into_iter().filter(|n| !n.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 fn cross_border(table: &RecordBatch) -> Section {

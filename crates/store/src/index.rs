@@ -5,8 +5,9 @@
 //! the differences to the next, as LEB128 varints, so joining two lists touches one difference.
 //! What outgrows the memory budget is merged into a file of the stage and read back once.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
 
@@ -47,22 +48,41 @@ pub(crate) struct RunBuilder {
 
 impl RunBuilder {
     pub(crate) fn push(&mut self, entry: &Entry<'_>) {
-        let merged = Merged {
-            kind: entry.kind,
-            key: entry.key.to_vec(),
-            value: entry.value.to_owned(),
-            field: entry.field,
-            times: entry.times,
-            rows: Rows::of(entry.rows),
-            altered: Rows::of(entry.altered),
+        let rows = |rows: &[u32]| {
+            let mut all = Rows::default();
+            rows.iter().for_each(|&row| all.push(u64::from(row)));
+            all
         };
         // writing to memory does not fail
-        let _ = merged.write(&mut self.bytes);
+        let _ = write_entry(
+            &mut self.bytes,
+            (entry.kind, entry.field, entry.times),
+            (entry.key, entry.value),
+            (&rows(entry.rows), &rows(entry.altered)),
+        );
     }
 
     pub(crate) fn finish(self) -> Run {
         Run { bytes: self.bytes }
     }
+}
+
+/// Writes an entry as [`Merged::read`] reads it.
+fn write_entry(
+    out: &mut impl Write,
+    (kind, field, times): (Kind, Field, Option<(i64, i64)>),
+    (key, value): (&[u8], &str),
+    (rows, altered): (&Rows, &Rows),
+) -> io::Result<()> {
+    out.write_all(&[kind as u8, field as u8, u8::from(times.is_some())])?;
+    write_bytes(out, key)?;
+    write_bytes(out, value.as_bytes())?;
+    if let Some((first, last)) = times {
+        out.write_all(&first.to_le_bytes())?;
+        out.write_all(&last.to_le_bytes())?;
+    }
+    rows.write(out)?;
+    altered.write(out)
 }
 
 /// Row numbers of an evidence item's events, ascending.
@@ -76,14 +96,6 @@ pub struct Rows {
 }
 
 impl Rows {
-    fn of(rows: &[u32]) -> Self {
-        let mut all = Self::default();
-        for &row in rows {
-            all.push(u64::from(row));
-        }
-        all
-    }
-
     fn push(&mut self, row: u64) {
         if self.count == 0 {
             self.first = row;
@@ -191,15 +203,8 @@ pub struct Merged {
 
 impl Merged {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        out.write_all(&[self.kind as u8, self.field as u8, u8::from(self.times.is_some())])?;
-        write_bytes(out, &self.key)?;
-        write_bytes(out, self.value.as_bytes())?;
-        if let Some((first, last)) = self.times {
-            out.write_all(&first.to_le_bytes())?;
-            out.write_all(&last.to_le_bytes())?;
-        }
-        self.rows.write(out)?;
-        self.altered.write(out)
+        let (key, value) = (self.key.as_slice(), self.value.as_str());
+        write_entry(out, (self.kind, self.field, self.times), (key, value), (&self.rows, &self.altered))
     }
 
     /// The next entry; `None` at the end.
@@ -310,35 +315,55 @@ impl Source {
     }
 }
 
-/// Position of an entry in the merge: by key, and among equal keys by source, so that rows ascend.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Head {
-    kind: Kind,
-    key: Vec<u8>,
-    field: Field,
+/// The next entry of a source, in the order of the merge: by key, and among equal keys by source,
+/// so that rows ascend.
+struct Waiting {
+    entry: Merged,
     source: usize,
 }
+
+impl Waiting {
+    fn position(&self) -> (Kind, &[u8], Field, usize) {
+        (self.entry.kind, &self.entry.key, self.entry.field, self.source)
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.position().cmp(&other.position())
+    }
+}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Waiting {}
 
 fn merge(
     mut sources: Vec<Source>,
     take: &mut dyn FnMut(Merged) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let mut heads = BinaryHeap::new();
-    let mut waiting: Vec<Option<Merged>> = Vec::with_capacity(sources.len());
+    let mut heap = BinaryHeap::with_capacity(sources.len());
     for (source, reader) in sources.iter_mut().enumerate() {
-        let entry = reader.next()?;
-        if let Some(entry) = &entry {
-            heads.push(Reverse(head(entry, source)));
-        }
-        waiting.push(entry);
+        heap.extend(reader.next()?.map(|entry| Reverse(Waiting { entry, source })));
     }
     let mut current: Option<Merged> = None;
-    while let Some(Reverse(Head { source, .. })) = heads.pop() {
-        let next = sources[source].next()?;
-        if let Some(next) = &next {
-            heads.push(Reverse(head(next, source)));
-        }
-        let Some(entry) = std::mem::replace(&mut waiting[source], next) else { continue };
+    while let Some(mut first) = heap.peek_mut() {
+        let source = first.0.source;
+        // the next entry of the same source sinks to its place once, when `first` is let go
+        let entry = match sources[source].next()? {
+            Some(next) => std::mem::replace(&mut first.0.entry, next),
+            None => PeekMut::pop(first).0.entry,
+        };
         match &mut current {
             Some(same) if same.same_entry(&entry) => same.append(&entry),
             _ => {
@@ -351,30 +376,32 @@ fn merge(
     current.map_or(Ok(()), take)
 }
 
-fn head(entry: &Merged, source: usize) -> Head {
-    Head { kind: entry.kind, key: entry.key.clone(), field: entry.field, source }
-}
-
 fn bad(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    loop {
-        let low = (value & 0x7f) as u8;
+/// LEB128: seven bits a byte, low ones first; the bytes and how many they are.
+fn varint(mut value: u64) -> ([u8; 10], usize) {
+    let mut bytes = [0; 10];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = (value & 0x7f) as u8;
         value >>= 7;
         if value == 0 {
-            out.push(low);
-            return;
+            return (bytes, at + 1);
         }
-        out.push(low | 0x80);
+        *byte |= 0x80;
     }
+    (bytes, 10)
+}
+
+fn write_varint(out: &mut Vec<u8>, value: u64) {
+    let (bytes, length) = varint(value);
+    out.extend_from_slice(&bytes[..length]);
 }
 
 fn write_number(out: &mut impl Write, value: u64) -> io::Result<()> {
-    let mut bytes = Vec::with_capacity(10);
-    write_varint(&mut bytes, value);
-    out.write_all(&bytes)
+    let (bytes, length) = varint(value);
+    out.write_all(&bytes[..length])
 }
 
 fn write_bytes(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
