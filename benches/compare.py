@@ -70,7 +70,7 @@ for task, where, feed in (("correlate", case, "bulk"), ("hunt", small, "small"))
 
 lines = [f"`benches/compare.py --rows {a.rows}`, {datetime.date.today()}, {os.cpu_count()} cores, {platform.machine()}, "
          f"{peers[('duckdb', 'ingest')]['peer']}, {peers[('polars', 'ingest')]['peer']}, "
-         f"comity {call(comity, '--version').strip()}", "",
+         f"{call(comity, '--version').strip()}", "",
          "| task | comity s | DuckDB s | Polars s | ratio to the faster peer | comity peak MiB | sightings comity / DuckDB |",
          "|---|--:|--:|--:|--:|--:|---|"]
 wrong = []

@@ -434,13 +434,12 @@ fn escaped(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            // a colon or dot written so keeps indicators from becoming links
-            ':' => out.push_str("&#58;"),
             '@' => out.push_str("&#64;"),
             other => out.push(other),
         }
     }
-    out.replace("www.", "www&#46;")
+    // GitHub makes links of these, and nobody should click on an indicator
+    out.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
 #[cfg(test)]
