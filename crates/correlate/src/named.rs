@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::row::{RowConverter, SortField};
 use comity_store::rows;
@@ -224,17 +224,11 @@ fn first_tie(all: &RecordBatch, order: &[usize]) -> Result<Option<usize>, Correl
         .find(|&at| keys.row(at) == keys.row(at + 1) && rows.row(at) != rows.row(at + 1)))
 }
 
-/// The texts of a column, for summaries; nothing where the column is not text.
-pub fn texts(batch: &RecordBatch, column: &str) -> Vec<Option<String>> {
-    let array = batch.column_by_name(column).and_then(|c| c.as_any().downcast_ref::<StringArray>());
-    array.map(|a| a.iter().map(|t| t.map(str::to_owned)).collect()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::session::Contents;
-    use arrow::array::Int64Array;
+    use arrow::array::{Array, Int64Array, StringArray};
     use arrow::datatypes::{DataType, Field, Schema};
     use std::sync::Arc;
 

@@ -41,8 +41,6 @@ pub struct ReadFeed {
     pub rejects: Vec<RejectRow>,
     /// What the feed was read as; `indicators` is not yet known.
     pub record: FeedRecord,
-    /// The original, decompressed.
-    pub bytes: Vec<u8>,
 }
 
 /// Reads a feed.
@@ -89,7 +87,7 @@ pub fn read(path: &Path, declared: &Feed) -> Result<ReadFeed, JobError> {
         rejected,
         indicators: 0,
     };
-    Ok(ReadFeed { claims: sink.claims, rejects: sink.rejects, record, bytes })
+    Ok(ReadFeed { claims: sink.claims, rejects: sink.rejects, record })
 }
 
 fn damaged(damage: &Damage, at: u64) -> RejectRow {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::StoreError;
-use crate::durable::{self, Stage, make_dir, write_file};
+use crate::durable::{Stage, make_dir, write_file};
 use crate::evidence::Counts;
 
 /// Identity of a case, as `case.toml` holds it.
@@ -350,14 +350,6 @@ impl Case {
             .collect();
         names.sort_unstable_by(|a, b| (a != "intake.json", a).cmp(&(b != "intake.json", b)));
         names.iter().filter_map(|n| Self::record(item, n).transpose()).collect()
-    }
-
-    /// Replaces a file of an item in one durable step.
-    ///
-    /// # Errors
-    /// Where the disk refuses.
-    pub fn write(&self, place: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        durable::write_file(&self.tmp(), place, bytes)
     }
 }
 

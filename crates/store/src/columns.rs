@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int64Array, Int64Builder, ListBuilder, StringArray, StringBuilder,
+    ArrayRef, BooleanArray, Int64Array, Int64Builder, ListBuilder, StringArray, StringBuilder,
     TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
@@ -48,11 +48,6 @@ pub static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
     }));
     Arc::new(Schema::new(fields))
 });
-
-/// Position of a field's column in [`EVENTS`].
-pub fn position(field: Field) -> usize {
-    FIXED + field as usize
-}
 
 /// Builder of one column; rows not touched become null.
 #[derive(Debug)]
@@ -208,9 +203,4 @@ impl Columns {
         }
         arrays
     }
-}
-
-/// The integers of a column, for callers that look up single rows.
-pub fn integers(array: &dyn Array) -> Option<&Int64Array> {
-    array.as_any().downcast_ref()
 }
