@@ -11,6 +11,20 @@ use comity_model::{Reason, Reject};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::{Outcome, detect};
+
+/// What a record of a JSON format is: a blank one carries no event, any other what `object` makes of
+/// its text.
+pub(crate) fn outcome(record: &[u8], object: impl FnOnce(&str) -> Result<(), Reject>) -> Outcome {
+    if record.trim_ascii().is_empty() {
+        return Outcome::Header;
+    }
+    match object(&detect::as_text(record)) {
+        Ok(()) => Outcome::Event,
+        Err(reject) => Outcome::Reject(reject),
+    }
+}
+
 /// Hands the members of the object `text` to `each`: key, and value as it stands there.
 pub(crate) fn members<'a>(text: &'a str, each: impl FnMut(&str, &'a str)) -> Result<(), Reject> {
     let mut json = serde_json::Deserializer::from_str(text);

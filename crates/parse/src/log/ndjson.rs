@@ -37,15 +37,10 @@ struct Reader {
 
 impl LogReader for Reader {
     fn read(&mut self, record: &[u8], sink: &mut dyn RecordSink) -> Outcome {
-        if record.trim_ascii().is_empty() {
-            return Outcome::Header;
-        }
-        let text = detect::as_text(record);
-        sink.class(self.plan.class);
-        match object(&self.plan, "", &text, &mut self.scratch, sink) {
-            Ok(()) => Outcome::Event,
-            Err(reject) => Outcome::Reject(reject),
-        }
+        json::outcome(record, |text| {
+            sink.class(self.plan.class);
+            object(&self.plan, "", text, &mut self.scratch, sink)
+        })
     }
 
     fn fork(&self) -> Box<dyn LogReader> {

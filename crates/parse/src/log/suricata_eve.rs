@@ -156,14 +156,7 @@ struct Reader {
 
 impl LogReader for Reader {
     fn read(&mut self, record: &[u8], sink: &mut dyn RecordSink) -> Outcome {
-        if record.trim_ascii().is_empty() {
-            return Outcome::Header;
-        }
-        let text = detect::as_text(record);
-        match self.object(&text, sink) {
-            Ok(()) => Outcome::Event,
-            Err(reject) => Outcome::Reject(reject),
-        }
+        json::outcome(record, |text| self.object(text, sink))
     }
 
     fn fork(&self) -> Box<dyn LogReader> {
