@@ -49,8 +49,20 @@ const LAYERS: &[Layer] = &[
         must_not: &["parquet", "tempfile", "jiff"],
     },
     Layer {
+        name: "comity-export",
+        may_use: &["comity-model"],
+        must_not: &["arrow", "parquet", "datafusion", "rayon", "tokio", "jiff", "tempfile", "glob"],
+    },
+    Layer {
         name: "comity-jobs",
-        may_use: &["comity-model", "comity-parse", "comity-provenance", "comity-store", "comity-correlate"],
+        may_use: &[
+            "comity-model",
+            "comity-parse",
+            "comity-provenance",
+            "comity-store",
+            "comity-correlate",
+            "comity-export",
+        ],
         must_not: &["datafusion", "parquet", "tokio"],
     },
     Layer {

@@ -69,9 +69,17 @@ impl Scratch {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_comity"));
         command.current_dir(self.dir.path()).args(arguments).stdin(Stdio::null());
-        for name in
-            ["COMITY_CASE", "COMITY_THREADS", "COMITY_CRASH_AT", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS"]
-        {
+        for name in [
+            "COMITY_CASE",
+            "COMITY_THREADS",
+            "COMITY_CRASH_AT",
+            "COMITY_KEY",
+            "COMITY_TRUST",
+            "COMITY_MEMORY",
+            "NO_COLOR",
+            "CLICOLOR_FORCE",
+            "COLUMNS",
+        ] {
             command.env_remove(name);
         }
         command
@@ -88,6 +96,25 @@ impl Scratch {
     /// Runs the sample data into the case `case`.
     pub(crate) fn lantern(&self, case: &str) -> Ran {
         self.comity(&["run", &lantern_job(), "--case", case, "--json"])
+    }
+
+    /// Adds a member with a new key to a case; gives the private key.
+    pub(crate) fn member(&self, case: &str, role: &str) -> PathBuf {
+        let key = comity_provenance::SecretKey::from_seed([u8::try_from(role.len()).unwrap(); 32]);
+        let private = self.write(&format!("{role}.key"), key.to_openssh(role).unwrap().as_bytes());
+        let public = self.write(&format!("{role}.pub"), format!("{} {role}\n", key.public()));
+        let name = format!("{role}@example.org");
+        let mut arguments = vec!["member", "add", "--case", case, "--name", &name, "--role", role];
+        arguments.extend(["--organisation", "An Authority", "--jurisdiction", "DE", "--public-key"]);
+        arguments.push(public.to_str().unwrap());
+        self.comity(&arguments).exits(0);
+        private
+    }
+
+    /// The trust file of a partner that trusts a case as it says of itself.
+    pub(crate) fn trust(&self, case: &str) -> PathBuf {
+        let signers = self.comity(&["member", "list", "--case", case, "--allowed-signers"]).exits(0).out;
+        self.write("allowed_signers", signers)
     }
 
     /// A job with one log and one feed of one address; `more` is added to the `[[evidence]]`.

@@ -132,14 +132,55 @@ pub(crate) enum Command {
   comity findings
   comity findings 3f9a")]
     Findings(Findings),
-    /// Run a run again from its originals, and compare
+    /// Write the report of a run, one HTML page that can be read in court and printed
+    #[command(after_help = "Examples:
+  comity report                     report.html of the last run, here
+  comity report 3f9a --out r.html")]
+    Report(ReportArgs),
+    /// Run a run or a bag again from its originals, and compare
     ///
     /// Takes in the originals afresh, in a temporary directory, runs the same correlations, and compares every table by
-    /// its logical digest. Exit status 0: equal; 4: not, and the first line that differs is printed.
+    /// its logical digest. Exit status 0: equal; 4: not, and the first line that differs is printed. Of a full bag the
+    /// originals are those in it; of a findings bag they are your own: --evidence FILE…, known by their SHA-256.
     #[command(after_help = "Examples:
-  comity reproduce              the last run
-  comity reproduce 3f9a         the run whose id begins so")]
+  comity reproduce                  the last run of the case
+  comity reproduce 3f9a             the run whose id begins so
+  comity reproduce lantern.bag --trust allowed_signers
+  comity reproduce findings.bag --trust allowed_signers --evidence conn.log feeds/*.txt")]
     Reproduce(Reproduce),
+    /// Make a package for a partner, or unpack one
+    #[command(subcommand)]
+    Bag(Bag),
+    /// Check a bag, or the proof of a record, that somebody sent
+    ///
+    /// Climbs the ladder: intact, attributed, grounded, sound, reproduced, reproduced elsewhere. Whom you trust is said by
+    /// your own file, in the format of OpenSSH's allowed_signers (docs/provenance.md); nothing in the bag adds to it. Nothing
+    /// in the bag is run. Exit status 0: holds as far as was asked; 3: not all could be tried; 4: something does not hold.
+    #[command(after_help = "Examples:
+  comity verify lantern.bag --trust allowed_signers
+  comity verify lantern.bag --trust allowed_signers --level 5
+  comity verify proof.jsonl --trust allowed_signers
+  comity verify lantern.bag --trust allowed_signers --sign my_key --verdict verdict.intoto.jsonl")]
+    Verify(Verify),
+    /// Prove that a record lies in sealed evidence, without handing over the file
+    #[command(after_help = "Examples:
+  comity prove 17                   the record of the 17th sighting of the last run
+  comity prove 5b1f:204 --out proof.jsonl
+                                    record 204 of the evidence whose id begins so")]
+    Prove(Prove),
+    /// The case's append-only log
+    #[command(subcommand)]
+    Log(Log),
+    /// Who may do what in the case
+    #[command(subcommand)]
+    Member(Member),
+    /// Erase an evidence item or feed; its signed tombstone stays
+    ///
+    /// Removes what the item held, the secret of its salts, and the statements about it. Their entries stay in the log,
+    /// and the erasure names them, so that what was disclosed before still verifies.
+    #[command(after_help = "Example:
+  comity erase 5b1f --reason \"retention ended, § 489 StPO\" --key custodian_key")]
+    Erase(Erase),
     /// Ask a case anything, in SQL; read-only
     ///
     /// Tables: events, observables, indicators, sightings, evidence, feeds, rejects, runs. `sightings` are those of the
@@ -344,10 +385,309 @@ pub(crate) struct Findings {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Reproduce {
+pub(crate) struct ReportArgs {
     /// Run whose id begins so; else the last
     #[arg(value_name = "RUN")]
     pub(crate) run: Option<String>,
+    /// Where to; `-` is stdout
+    #[arg(long, value_name = "FILE", default_value = "report.html", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reproduce {
+    /// Run whose id begins so, or a bag; else the last run
+    #[arg(value_name = "RUN|BAG")]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) trusting: Trusting,
+    /// Your own copies of evidence and feeds, for a findings bag
+    #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub(crate) evidence: Vec<PathBuf>,
+    /// Run the SQL that came with the job too: read-only, over the tables alone
+    #[arg(long)]
+    pub(crate) their_sql: bool,
+}
+
+/// Whom a verifier trusts, and what it remembers.
+#[derive(Debug, Args)]
+pub(crate) struct Trusting {
+    /// Your own trust file, in the format of OpenSSH's allowed_signers
+    #[arg(long, value_name = "FILE", env = "COMITY_TRUST", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    pub(crate) trust: Option<PathBuf>,
+    /// Certificates of the time-stamping authorities that you trust, PEM
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) tsa: Option<PathBuf>,
+    /// Directory that remembers the checkpoints you accepted; else comity/checkpoints in your state directory
+    #[arg(long, value_name = "DIR", env = "COMITY_MEMORY", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    pub(crate) memory: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bag {
+    /// Make a package
+    ///
+    /// findings: only the records that findings rest on, each with its proof. full: the evidence itself too. feed: what a
+    /// researcher submits. The one who releases it signs and seals; the disclosure is stated and logged.
+    #[command(after_help = "Examples:
+  comity bag create --kind findings --recipient-name \"NPA Tokyo\" --key releaser_key lantern.bag
+  comity bag create --kind full --recipient-name \"OM Rotterdam\" --key releaser_key --to age1… lantern.tar.age")]
+    Create(BagCreate),
+    /// Unpack a bag that came as one file, encrypted or not
+    ///
+    /// Only unpacks, safely; `comity verify` checks it.
+    #[command(after_help = "Example:
+  comity bag open lantern.tar.age --identity age_key lantern.bag")]
+    Open(BagOpen),
+    /// Put an RFC 3161 time stamp over the seal into a bag
+    #[command(after_help = "Example:
+  openssl ts -query -data lantern.bag/tagmanifest-sha256.txt.sig -sha256 -cert -out query.tsq
+  (send query.tsq to a time-stamping authority; it answers with token.tsr)
+  comity bag stamp lantern.bag token.tsr")]
+    Stamp(BagStamp),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BagStamp {
+    /// The bag
+    #[arg(value_name = "BAG", value_hint = ValueHint::DirPath)]
+    pub(crate) bag: PathBuf,
+    /// The authority's answer
+    #[arg(value_name = "TOKEN", value_hint = ValueHint::FilePath)]
+    pub(crate) token: PathBuf,
+}
+
+/// What a bag holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BagKind {
+    /// Evidence included.
+    Full,
+    /// Only the records that findings rest on, each proven.
+    Findings,
+    /// A researcher's submission.
+    Feed,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BagCreate {
+    /// What it holds
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: BagKind,
+    /// Run whose id begins so; else the last
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Whom it is for; stated and logged
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) recipient_name: String,
+    /// Key of the member who releases it: a private key, or the public one of a key in an agent or on a token
+    #[arg(long, value_name = "FILE", env = "COMITY_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
+    /// Encrypt to this age recipient (age1…); may be repeated; writes one file
+    #[arg(long = "to", value_name = "RECIPIENT")]
+    pub(crate) recipients: Vec<String>,
+    /// Write one tar file instead of a directory
+    #[arg(long)]
+    pub(crate) tar: bool,
+    /// Where to: a directory, or a file with --tar or --to; must not be there yet
+    #[arg(value_name = "OUT", value_hint = ValueHint::AnyPath)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BagOpen {
+    /// The file
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Where to; must not be there yet
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+    /// File with the age identity to decrypt with
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) identity: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The bag (a directory), or a proof
+    #[arg(value_name = "BAG|PROOF", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: PathBuf,
+    #[command(flatten)]
+    pub(crate) trusting: Trusting,
+    /// Level to climb to; else 3, of a full bag 4, of a feed bag 2
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=5))]
+    pub(crate) level: Option<u8>,
+    /// Your own copies of evidence and feeds, for level 4 of a findings bag
+    #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub(crate) evidence: Vec<PathBuf>,
+    /// Run the SQL that came with the job too: read-only, over the tables alone
+    #[arg(long)]
+    pub(crate) their_sql: bool,
+    /// Your own copy of the statement of intake, for a proof
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) statement: Option<PathBuf>,
+    /// Sign the verdict with this private key
+    #[arg(long, value_name = "KEY", requires = "verdict", value_hint = ValueHint::FilePath)]
+    pub(crate) sign: Option<PathBuf>,
+    /// Where the signed verdict goes; without --sign, a verdict to check against the bag
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) verdict: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// Row of the sighting, 1-based, or EVIDENCE:RECORD
+    #[arg(value_name = "SIGHTING")]
+    pub(crate) sighting: String,
+    /// Run whose sightings are meant; else the last
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Where to; else stdout
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// List its entries, with what they state
+    Show,
+    /// Recompute it from the statements
+    Verify,
+    /// Prove that an entry lies in it (c2sp.org/tlog-proof)
+    Prove(LogProve),
+    /// Cosign a partner's checkpoint, as a witness that saw its log
+    ///
+    /// Refuses where the log is not a continuation of the one cosigned before. Give the cosigned file back to the partner,
+    /// who takes it with `comity log witness`.
+    #[command(after_help = "Example:
+  comity log cosign partner/log/checkpoint --leaves partner/log/leaves --trust allowed_signers \\
+      --name witness.npa.example --key witness_key > cosigned")]
+    Cosign(LogCosign),
+    /// Take a checkpoint of this case that a partner cosigned
+    Witness(LogWitness),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogProve {
+    /// Index of the entry, 0-based
+    #[arg(value_name = "INDEX")]
+    pub(crate) index: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogCosign {
+    /// The partner's checkpoint
+    #[arg(value_name = "CHECKPOINT", value_hint = ValueHint::FilePath)]
+    pub(crate) checkpoint: PathBuf,
+    /// The entries of the partner's log, as a bag has them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) leaves: PathBuf,
+    /// Your name as a witness
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// Your private key
+    #[arg(long, value_name = "FILE", env = "COMITY_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) trusting: Trusting,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogWitness {
+    /// The cosigned checkpoint
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Member {
+    /// Add a member; once there is a custodian, one has to sign
+    #[command(after_help = "Example:
+  comity member add --name r.officer@lka.example --organisation \"LKA Berlin\" \\
+      --jurisdiction DE --role releaser --public-key ~/.ssh/id_ed25519.pub")]
+    Add(MemberAdd),
+    /// List the members
+    ///
+    /// With --allowed-signers, as lines for a partner's trust file. A partner must hear of these keys in another way than
+    /// with the bag before it trusts them.
+    List(MemberList),
+    /// Revoke a member's key
+    Revoke(MemberRevoke),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MemberAdd {
+    /// Name, such as an e-mail address; without blanks
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Organisation
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) organisation: String,
+    /// Jurisdiction, such as DE
+    #[arg(long, value_name = "CC", value_parser = jurisdiction)]
+    pub(crate) jurisdiction: Jurisdiction,
+    /// Role
+    #[arg(long)]
+    pub(crate) role: MemberRole,
+    /// The member's public key, as OpenSSH writes it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) public_key: PathBuf,
+    /// From when on the key is valid, RFC 3339 in UTC
+    #[arg(long, value_name = "TIME")]
+    pub(crate) valid_from: Option<String>,
+    /// Until when, exclusive
+    #[arg(long, value_name = "TIME")]
+    pub(crate) valid_until: Option<String>,
+    /// A custodian's private key
+    #[arg(long, value_name = "FILE", env = "COMITY_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// What a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MemberRole {
+    /// Holds the evidence; decides on erasure and membership.
+    Custodian,
+    /// Runs correlations.
+    Analyst,
+    /// Submits feeds.
+    Submitter,
+    /// Releases packages.
+    Releaser,
+    /// Watches.
+    Auditor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MemberList {
+    /// As lines for a partner's trust file
+    #[arg(long)]
+    pub(crate) allowed_signers: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MemberRevoke {
+    /// The member's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Since when the key is compromised: what it signed from then on does not count
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// A custodian's private key
+    #[arg(long, value_name = "FILE", env = "COMITY_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Erase {
+    /// Evidence item or feed whose id begins so
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Why; stated in the tombstone
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// A custodian's private key
+    #[arg(long, value_name = "FILE", env = "COMITY_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
 }
 
 #[derive(Debug, Args)]

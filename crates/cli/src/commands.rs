@@ -1,8 +1,10 @@
 //! The commands, a function each.
 
+mod custody;
 mod guide;
 mod inputs;
 mod looks;
+mod packages;
 mod runs;
 mod shell;
 mod sql;
@@ -12,7 +14,7 @@ use std::io::{self, Write};
 use comity_jobs::{Case, JobError, steps};
 use serde::Serialize;
 
-use crate::args::{AllowList, Command, Feed, Global};
+use crate::args::{AllowList, Bag, Command, Feed, Global, Log, Member};
 use crate::status::Outcome;
 
 /// Does what a command asks for.
@@ -23,6 +25,21 @@ pub(crate) fn perform(command: Option<&Command>, global: &Global) -> Outcome {
         Command::Correlate(args) => runs::correlate(args, global),
         Command::Findings(args) => runs::findings(args, global),
         Command::Reproduce(args) => runs::reproduce(args, global),
+        Command::Report(args) => runs::report(args, global),
+        Command::Bag(Bag::Create(args)) => packages::create(args, global),
+        Command::Bag(Bag::Open(args)) => packages::open(args, global),
+        Command::Bag(Bag::Stamp(args)) => packages::stamp(args, global),
+        Command::Verify(args) => packages::verify(args, global),
+        Command::Prove(args) => custody::prove(args, global),
+        Command::Log(Log::Show) => custody::log_show(global),
+        Command::Log(Log::Verify) => custody::log_verify(global),
+        Command::Log(Log::Prove(args)) => custody::log_prove(args, global),
+        Command::Log(Log::Cosign(args)) => custody::log_cosign(args, global),
+        Command::Log(Log::Witness(args)) => custody::log_witness(args, global),
+        Command::Member(Member::Add(args)) => custody::member_add(args, global),
+        Command::Member(Member::List(args)) => custody::member_list(args, global),
+        Command::Member(Member::Revoke(args)) => custody::member_revoke(args, global),
+        Command::Erase(args) => custody::erase(args, global),
         Command::Init(args) => inputs::init(args, global),
         Command::Ingest(args) => inputs::ingest(args, global),
         Command::Feed(Feed::Add(args)) => inputs::feed_add(args, global),

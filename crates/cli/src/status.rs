@@ -22,6 +22,8 @@ pub(crate) enum Status {
     Incomplete,
     /// 4: bytes are not what they are said to be.
     Integrity,
+    /// 5: refused by handling rules.
+    Refused,
     /// 130, as shells have it for Ctrl-C.
     Interrupted,
 }
@@ -34,6 +36,7 @@ impl Status {
             Self::Usage => 2,
             Self::Incomplete => 3,
             Self::Integrity => 4,
+            Self::Refused => 5,
             Self::Interrupted => 130,
         })
     }
@@ -108,6 +111,11 @@ pub(crate) fn warn(problem: &Problem) {
     say(YELLOW, "warning", message, own.or(problem.hint.as_deref()));
 }
 
+/// Says what does not hold.
+pub(crate) fn fault(fault: &comity_jobs::verify::Fault) {
+    say(RED, "error", &format!("{}: {}", fault.kind, fault.message), None);
+}
+
 fn say(style: Style, word: &str, message: &str, hint: Option<&str>) {
     let mut err = anstream::stderr().lock();
     // where stderr is closed, nobody is there to be told
@@ -120,6 +128,7 @@ fn say(style: Style, word: &str, message: &str, hint: Option<&str>) {
 fn status_of(error: &JobError) -> Status {
     match error {
         JobError::JobFile(_) | JobError::UnknownFormat { .. } => Status::Usage,
+        JobError::Refused { .. } => Status::Refused,
         JobError::Interrupted => Status::Interrupted,
         other if other.is_integrity_failure() => Status::Integrity,
         _ => Status::Failed,

@@ -57,8 +57,9 @@ fn section(out: &mut impl Write, section: &Section, room: usize) -> io::Result<(
         if room < WIDE {
             rows.iter_mut().flatten().for_each(without_seconds);
         }
-        let layout = Layout::fit(&section.header, numbers, rows.iter(), room);
-        layout.header(out, &section.header)?;
+        let header: Vec<&str> = section.header.iter().map(String::as_str).collect();
+        let layout = Layout::fit(&header, numbers, rows.iter(), room);
+        layout.header(out, &header)?;
         rows.iter().try_for_each(|row| layout.row(out, row))?;
     }
     if !section.note.is_empty() && !section.note.starts_with("run id ") {

@@ -64,6 +64,65 @@ pub enum JobError {
         /// The file that came before.
         other: PathBuf,
     },
+    /// Bytes that are not those which a statement commits to.
+    #[error("{}: {message}", path.display())]
+    NotCommitted {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        message: String,
+    },
+    /// An original that lies neither in the case nor where it was handed in from.
+    #[error("evidence {id}: its original is neither in the case nor at {}", paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "))]
+    Original {
+        /// The evidence item.
+        id: comity_provenance::Sha256Digest,
+        /// Where it was handed in from.
+        paths: Vec<PathBuf>,
+    },
+    /// Statements of the case that do not fit together.
+    #[error("statements of the case: {0}")]
+    Contradiction(#[from] crate::told::Contradiction),
+    /// A statement that can't be made or read.
+    #[error(transparent)]
+    Statement(#[from] comity_provenance::statement::StatementError),
+    /// An envelope that can't be made or read.
+    #[error(transparent)]
+    Envelope(#[from] comity_provenance::envelope::EnvelopeError),
+    /// A checkpoint or proof that can't be made or read.
+    #[error(transparent)]
+    Log(#[from] comity_provenance::log::LogError),
+    /// A record or line that can't be proven.
+    #[error(transparent)]
+    Record(#[from] comity_provenance::record_tree::RecordError),
+    /// Chunks that do not make a tree, which would be a defect.
+    #[error(transparent)]
+    Tree(#[from] comity_provenance::merkle::TreeError),
+    /// A bag that can't be made, or is not as bags are.
+    #[error(transparent)]
+    Bag(#[from] comity_provenance::bag::BagError),
+    /// A bag that can't be packed or unpacked.
+    #[error(transparent)]
+    Transport(#[from] crate::transport::TransportError),
+    /// A seal that can't be made.
+    #[error(transparent)]
+    Seal(#[from] comity_provenance::seal::SealError),
+    /// A trust file that does not read.
+    #[error("{}: {source}", path.display())]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// The line, and what is wrong with it.
+        source: comity_provenance::trust::TrustError,
+    },
+    /// Handling rules, or the members of the case, stand against it.
+    #[error("{message}")]
+    Refused {
+        /// What is refused, and by which rule.
+        message: String,
+        /// What would have to change.
+        hint: String,
+    },
     /// A file that no correlation can run: not there, or not text.
     #[error("{}: {message}", path.display())]
     File {
@@ -102,6 +161,10 @@ impl JobError {
             Self::TwoReadings { .. } => {
                 "an evidence item is read in one way; declare it once, or use equal format, time_zone, mapping, coverage and clock_offset".into()
             }
+            Self::Refused { hint, .. } => hint.clone(),
+            Self::Original { .. } => {
+                "put the file back where it was, or ingest it again from where it is now; with --keep-originals the case keeps a copy".into()
+            }
             Self::Store(StoreError::NoCase(_)) => {
                 "name the case with --case DIR or COMITY_CASE, or make one with `comity run` or `comity init`".into()
             }
@@ -133,6 +196,9 @@ impl JobError {
 
     /// Whether bytes are not what they are said to be.
     pub fn is_integrity_failure(&self) -> bool {
-        matches!(self, Self::HolderDigest { .. } | Self::Store(StoreError::Integrity { .. }))
+        matches!(
+            self,
+            Self::HolderDigest { .. } | Self::NotCommitted { .. } | Self::Store(StoreError::Integrity { .. })
+        )
     }
 }

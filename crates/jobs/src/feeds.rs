@@ -5,15 +5,21 @@ use std::path::Path;
 use comity_model::{Claim, Reject};
 use comity_parse::feed::{self, ClaimSink, FeedFormat, Place};
 use comity_parse::log::Sample;
+use comity_provenance::logical::Lines;
+use comity_provenance::record_tree::{BlockTree, ChunkTree, Salts, TreeBuilder, leaf};
 use comity_store::case::FeedRecord;
 use comity_store::durable::Stage;
-use comity_store::feed::Claims;
+use comity_store::feed::{Claims, INDICATORS_FILE};
+use comity_store::record_tree;
 use comity_store::source::{self, Damage, plain_name};
 use comity_store::tables::{self, RejectRow, excerpt};
+use rayon::prelude::*;
 use serde_json::json;
 
 use crate::JobError;
 use crate::job_file::Feed;
+use crate::reproduce::read_lines;
+use crate::run;
 
 /// Largest feed that is read, decompressed bytes.
 pub const MAX_FEED_BYTES: u64 = 4 << 30;
@@ -98,11 +104,11 @@ fn damaged(damage: &Damage, at: u64) -> RejectRow {
     RejectRow { record: 0, offset: at, length: 0, reason, message: message.clone(), text: String::new() }
 }
 
-/// Writes a feed's tables into a stage.
+/// Writes a feed's tables into a stage; `secret` salts the tree over its indicators.
 ///
 /// # Errors
 /// Where the disk refuses.
-pub fn write(feed: ReadFeed, stage: &Stage) -> Result<FeedRecord, JobError> {
+pub fn write(feed: ReadFeed, stage: &Stage, secret: [u8; 32]) -> Result<(FeedRecord, BlockTree), JobError> {
     let mut record = feed.record;
     let indicators = feed.claims.finish(&record.id);
     record.indicators = indicators.len() as u64;
@@ -110,7 +116,63 @@ pub fn write(feed: ReadFeed, stage: &Stage) -> Result<FeedRecord, JobError> {
     let name = comity_store::evidence::REJECTS_FILE;
     let batch = tables::rejects_batch(&feed.rejects)?;
     tables::write(stage.create(name)?, &stage.path().join(name), &tables::rejects_schema(), &[batch])?;
-    Ok(record)
+    record_tree::write_secret(stage, &secret)?;
+    let tree = tree(&indicator_lines(stage.path())?, &secret)?;
+    Ok((record, tree))
+}
+
+/// The logical lines of a feed's indicators.
+pub(crate) fn indicator_lines(feed: &Path) -> Result<Lines, JobError> {
+    read_lines("indicators", &feed.join(INDICATORS_FILE))
+}
+
+/// The tree over the indicators of a feed that was read.
+pub(crate) fn tree_of(feed: ReadFeed, secret: &[u8; 32]) -> Result<BlockTree, JobError> {
+    let indicators = feed.claims.finish(&feed.record.id);
+    let batches = comity_store::feed::batches(&indicators)?;
+    tree(&run::lines_of("indicators", &batches)?, secret)
+}
+
+/// The tree over the indicators of a feed of the case.
+///
+/// # Errors
+/// Where its files do not read.
+pub(crate) fn stored_tree(feed: &Path) -> Result<BlockTree, JobError> {
+    let secret = record_tree::secret(feed)?.unwrap_or_default();
+    tree(&indicator_lines(feed)?, &secret)
+}
+
+/// The tree over sorted logical lines: a record is a line, offsets count in their text.
+fn tree(lines: &Lines, secret: &[u8; 32]) -> Result<BlockTree, JobError> {
+    const LINES: usize = 16 * 1024;
+    let salts = Salts::new(secret);
+    let sorted = lines.sorted();
+    let mut begin = 0;
+    let parts: Vec<(usize, u64, &[&[u8]])> = sorted
+        .chunks(LINES)
+        .enumerate()
+        .map(|(number, part)| {
+            let offset = begin;
+            begin += part.iter().map(|line| line.len() as u64).sum::<u64>();
+            (number * LINES, offset, part)
+        })
+        .collect();
+    let chunks: Vec<ChunkTree> = parts
+        .into_par_iter()
+        .map(|(first, offset, part)| chunk(&salts, first as u64, offset, part))
+        .collect();
+    let mut tree = TreeBuilder::new();
+    chunks.into_iter().try_for_each(|chunk| tree.append(chunk))?;
+    Ok(tree.finish())
+}
+
+fn chunk(salts: &Salts, first: u64, mut offset: u64, lines: &[&[u8]]) -> ChunkTree {
+    let mut tree = ChunkTree::new(first);
+    for (index, line) in (first..).zip(lines) {
+        tree.push(offset, leaf(&salts.salt(index), offset, line.strip_suffix(b"\n").unwrap_or(line)));
+        offset += line.len() as u64;
+    }
+    tree
 }
 
 #[derive(Debug, Default)]

@@ -9,11 +9,13 @@ use std::path::Path;
 use comity_model::Reason;
 use comity_parse::framing::{Chunk as Cut, MAX_RECORD_BYTES, Piece, Splitter};
 use comity_parse::log::{self, LogFormat, LogReader, Outcome, Sample};
-use comity_provenance::Algorithm;
+use comity_provenance::record_tree::{BlockTree, ChunkTree, LeafHasher, Salts, TreeBuilder, leaf};
+use comity_provenance::{Algorithm, Sha256Digest};
 use comity_store::case::Normalised;
 use comity_store::chunk::{ChunkBuilder, Place};
 use comity_store::durable::Stage;
-use comity_store::evidence::{Encoder, EvidenceWriter};
+use comity_store::evidence::{EncodedChunk, Encoder, EvidenceWriter};
+use comity_store::record_tree;
 use comity_store::source::{Damage, Source, plain_name};
 use comity_store::tables::{RejectRow, excerpt};
 use rayon::prelude::*;
@@ -48,11 +50,22 @@ pub fn settings(evidence: &Evidence, format: &str) -> serde_json::Value {
 }
 
 /// What is added to every time: the declared error of the recorder's clock, with its sign turned.
-fn clock_offset_us(evidence: &Evidence) -> i64 {
+pub(crate) fn clock_offset_us(evidence: &Evidence) -> i64 {
     evidence.clock_offset.as_ref().map_or(0, |span| -span.as_us())
 }
 
-/// Reads an original into a stage.
+/// An original that was read into a stage.
+#[derive(Debug)]
+pub struct Ingested {
+    /// Its tables.
+    pub stage: Stage,
+    /// What it was read as.
+    pub normalised: Normalised,
+    /// The tree of its records.
+    pub tree: BlockTree,
+}
+
+/// Reads an original into a stage; `secret` salts the leaves of its record tree.
 ///
 /// # Errors
 /// Where the file can't be read, the format can't be told or does not fit its options, or the disk
@@ -61,8 +74,9 @@ pub fn ingest(
     path: &Path,
     evidence: &Evidence,
     tmp: &Path,
+    secret: [u8; 32],
     progress: &dyn Progress,
-) -> Result<(Stage, Normalised), JobError> {
+) -> Result<Ingested, JobError> {
     let mut source = Source::open(path, &algorithms(evidence))?;
     let mut head = Vec::new();
     read_block(&mut source, &mut head, BLOCK_BYTES)?;
@@ -78,7 +92,11 @@ pub fn ingest(
     })?;
     let framing = (format.framing)(&sample);
     let mut writer = EvidenceWriter::new(tmp)?;
-    let work = Work { encoder: writer.encoder(), clock_offset_us: clock_offset_us(evidence) };
+    let salts = Salts::new(&secret);
+    let work =
+        Work { encoder: writer.encoder(), clock_offset_us: clock_offset_us(evidence), salts: salts.clone() };
+    let mut tree = TreeBuilder::new();
+    let mut long = LongRecords::new(path, salts);
     let mut stream = Stream {
         splitter: Splitter::new(framing, CHUNK_BYTES, MAX_RECORD_BYTES),
         reader,
@@ -92,8 +110,14 @@ pub fn ingest(
         let (next, done) = rayon::join(|| stream.next_tasks(batch), || work.run_all(tasks));
         for result in done? {
             match result {
-                Done::Chunk(chunk) => writer.append(*chunk)?,
-                Done::Reject(reject) => writer.reject_outside(&reject)?,
+                Done::Chunk(chunk, leaves) => {
+                    writer.append(*chunk)?;
+                    tree.append(leaves)?;
+                }
+                Done::Reject(reject) => {
+                    tree.append(long.tree(&reject)?)?;
+                    writer.reject_outside(&reject)?;
+                }
             }
         }
         progress.bytes(stream.source.taken()?);
@@ -105,6 +129,8 @@ pub fn ingest(
         writer.reject_outside(&damage_reject(damage, digests.stream.0))?;
     }
     let (stage, counts) = writer.finish()?;
+    let tree = tree.finish();
+    record_tree::write(&stage, &tree, &secret)?;
     let normalised = Normalised {
         id: digests.sha256,
         format: format.name.to_owned(),
@@ -122,7 +148,7 @@ pub fn ingest(
         }),
         counts,
     };
-    Ok((stage, normalised))
+    Ok(Ingested { stage, normalised, tree })
 }
 
 /// The digests wanted beside SHA-256: those that the holder gave, and SHA-512 where asked for.
@@ -198,7 +224,7 @@ enum Task {
 
 /// A piece, read.
 enum Done {
-    Chunk(Box<comity_store::evidence::EncodedChunk>),
+    Chunk(Box<EncodedChunk>, ChunkTree),
     Reject(RejectRow),
 }
 
@@ -248,10 +274,58 @@ impl Stream {
     }
 }
 
+/// Commits to records that are too long to be held: reads them a second time, each byte at most once.
+pub(crate) struct LongRecords<'a> {
+    path: &'a Path,
+    salts: Salts,
+    source: Option<Source>,
+    at: u64,
+}
+
+impl<'a> LongRecords<'a> {
+    pub(crate) fn new(path: &'a Path, salts: Salts) -> Self {
+        Self { path, salts, source: None, at: 0 }
+    }
+
+    /// The leaf of a record (1-based number); records come in order.
+    pub(crate) fn leaf(&mut self, record: u64, offset: u64, length: u64) -> Result<Sha256Digest, JobError> {
+        let mut hasher = LeafHasher::begin(&self.salts.salt(record - 1), offset, length);
+        let source = match &mut self.source {
+            Some(source) => source,
+            none => none.insert(Source::open(self.path, &[])?),
+        };
+        let mut block = vec![0; BLOCK_BYTES];
+        let end = offset + length;
+        while self.at < end {
+            // up to the record, then up to its end
+            let stop = if self.at < offset { offset } else { end };
+            let wanted = usize::try_from(stop - self.at).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
+            let Some(room) = block.get_mut(..wanted) else { break };
+            let count = source.read(room)?;
+            if count == 0 {
+                let message = "was shortened while it was read".to_owned();
+                return Err(JobError::File { path: self.path.to_owned(), message });
+            }
+            if self.at >= offset {
+                hasher.update(room.get(..count).unwrap_or_default());
+            }
+            self.at += count as u64;
+        }
+        Ok(hasher.finish()?)
+    }
+
+    fn tree(&mut self, place: &RejectRow) -> Result<ChunkTree, JobError> {
+        let mut tree = ChunkTree::new(place.record - 1);
+        tree.push(place.offset, self.leaf(place.record, place.offset, place.length)?);
+        Ok(tree)
+    }
+}
+
 /// The parallel part.
 struct Work {
     encoder: Encoder,
     clock_offset_us: i64,
+    salts: Salts,
 }
 
 impl Work {
@@ -265,9 +339,11 @@ impl Work {
             Task::Chunk(cut, reader) => (cut, reader),
         };
         let mut chunk = ChunkBuilder::new(self.clock_offset_us);
+        let mut tree = ChunkTree::new(cut.first_record - 1);
         for (number, (start, length)) in (cut.first_record..).zip(cut.records()) {
             let record = cut.bytes.get(start..start + length).unwrap_or_default();
             let place = Place { record: number, offset: cut.offset + start as u64, length: length as u64 };
+            tree.push(place.offset, leaf(&self.salts.salt(number - 1), place.offset, record));
             match reader.read(record, &mut chunk) {
                 Outcome::Event => chunk.event(place),
                 Outcome::Header => chunk.header(),
@@ -281,6 +357,6 @@ impl Work {
                 }),
             }
         }
-        Ok(Done::Chunk(Box::new(self.encoder.encode(chunk.finish())?)))
+        Ok(Done::Chunk(Box::new(self.encoder.encode(chunk.finish())?), tree))
     }
 }

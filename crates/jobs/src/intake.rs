@@ -8,17 +8,20 @@ use std::path::{Path, PathBuf};
 
 use comity_model::allow_list::AllowList;
 use comity_parse::allow_list;
-use comity_provenance::{Algorithm, Sha256Digest};
-use comity_store::StoreError;
+use comity_provenance::{Algorithm, Envelope, Sha256Digest};
 use comity_store::case::{Case, EvidenceIntake, FeedIntake, FeedRecord, Normalised, Shelf};
 use comity_store::durable::Stage;
+use comity_store::journal::Move;
 use comity_store::source::{self, Damage, Digests, Source, plain_name};
+use comity_store::{StoreError, record_tree};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::custody::Scribe;
+use crate::ingest::Ingested;
 use crate::job_file::{Evidence, Feed, Input, JobFileError};
 use crate::progress::Progress;
-use crate::{JobError, clock, feeds, ingest};
+use crate::{JobError, chance, clock, feeds, ingest};
 
 /// Name of an evidence item's record.
 pub const NORMALISED: &str = "normalise.json";
@@ -109,6 +112,7 @@ type Known = (Sha256Digest, Vec<(String, String)>);
 
 /// Takes items into a case.
 pub struct Intake<'a> {
+    scribe: &'a Scribe<'a>,
     case: &'a Case,
     progress: &'a dyn Progress,
     keep_originals: bool,
@@ -138,11 +142,16 @@ impl std::fmt::Debug for Intake<'_> {
 }
 
 impl<'a> Intake<'a> {
-    /// Begins; the case's lock must be held.
+    /// Begins.
     ///
     /// # Errors
     /// Where the case does not read.
-    pub fn new(case: &'a Case, keep_originals: bool, progress: &'a dyn Progress) -> Result<Self, JobError> {
+    pub fn new(
+        scribe: &'a Scribe<'a>,
+        keep_originals: bool,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, JobError> {
+        let case = scribe.case();
         let mut sizes: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for id in case.ids(Shelf::Evidence)? {
             if let Some(known) = Case::record::<Normalised>(&case.item(Shelf::Evidence, &id), NORMALISED)? {
@@ -154,7 +163,7 @@ impl<'a> Intake<'a> {
                 sizes.entry((Shelf::Feeds.as_str(), known.bytes)).or_default().push(id);
             }
         }
-        Ok(Self { case, progress, keep_originals, sizes, taken: Taken::default() })
+        Ok(Self { scribe, case, progress, keep_originals, sizes, taken: Taken::default() })
     }
 
     /// Takes an evidence item. What is wrong with it becomes a [`Problem`]; the rest of the job goes on.
@@ -218,8 +227,10 @@ impl<'a> Intake<'a> {
                 let format = declared.declared_format().unwrap_or(&known.format);
                 if known.settings == ingest::settings(declared, format) {
                     check_holder_digests(&input.path, declared, &id, &digests)?;
-                    self.case
-                        .add_intake(&item, &intake, |i: &EvidenceIntake| i.declared == intake.declared)?;
+                    if !Case::intakes::<EvidenceIntake>(&item)?.iter().any(|i| i.declared == intake.declared)
+                    {
+                        self.add_evidence_intake(&known, &item, &intake)?;
+                    }
                     self.note_oddities(&known, &input.shown);
                     let line = format!("{} (stored before)", counts_line(&known));
                     self.remember_evidence(known, intake, item, &input.path);
@@ -231,20 +242,80 @@ impl<'a> Intake<'a> {
                 return Err(JobError::TwoReadings { path: input.path.clone(), other });
             }
         }
-        let (stage, normalised) = ingest::ingest(&input.path, declared, &self.case.tmp(), self.progress)?;
-        check_holder_digests(&input.path, declared, &normalised.id, &normalised.digests)?;
+        let ingested = self.ingested(declared, input)?;
+        let (stage, normalised) = (ingested.stage, ingested.normalised);
         let item = self.case.item(Shelf::Evidence, &normalised.id);
         Case::stage_record(&stage, NORMALISED, &normalised)?;
         self.stage_intakes(&stage, &item, &intake, |i: &EvidenceIntake| i.declared == intake.declared)?;
         if self.keep_originals {
             keep_original(&stage, &input.path)?;
         }
-        stage.publish(&item)?;
+        let statements = [
+            self.scribe.evidence_collected(&normalised, &intake, &ingested.tree)?,
+            self.scribe.normalised(&normalised, &stage)?,
+        ];
+        self.put(&statements, stage, Shelf::Evidence, &normalised.id, NORMALISED)?;
         self.sizes.entry((Shelf::Evidence.as_str(), normalised.bytes)).or_default().push(normalised.id);
         self.note_oddities(&normalised, &input.shown);
         let line = counts_line(&normalised);
         self.remember_evidence(normalised, intake, item, &input.path);
         Ok(line)
+    }
+
+    /// Reads an original into a stage. An item keeps the secret of its salts for good, so that the
+    /// same records in the same framing have one tree.
+    fn ingested(&self, declared: &Evidence, input: &Input) -> Result<Ingested, JobError> {
+        let known = self.known(Shelf::Evidence, &input.path, &[])?;
+        let secret = match known {
+            Some((id, _)) => record_tree::secret(&self.case.item(Shelf::Evidence, &id))?,
+            None => None,
+        };
+        let secret = secret.unwrap_or_else(chance::bytes);
+        let ingested = ingest::ingest(&input.path, declared, &self.case.tmp(), secret, self.progress)?;
+        let normalised = &ingested.normalised;
+        check_holder_digests(&input.path, declared, &normalised.id, &normalised.digests)?;
+        Ok(ingested)
+    }
+
+    /// Records that the same bytes were handed in again.
+    fn add_evidence_intake(
+        &self,
+        known: &Normalised,
+        item: &Path,
+        intake: &EvidenceIntake,
+    ) -> Result<(), JobError> {
+        let tree = record_tree::read(item)?;
+        let statement = self.scribe.evidence_collected(known, intake, &tree)?;
+        self.put_intake(statement, intake, Shelf::Evidence, &known.id)
+    }
+
+    /// Puts a further intake beside an item, with its statement.
+    fn put_intake(
+        &self,
+        statement: Envelope,
+        intake: &impl Serialize,
+        shelf: Shelf,
+        id: &Sha256Digest,
+    ) -> Result<(), JobError> {
+        let stage = Stage::new(&self.case.tmp(), "intake")?;
+        Case::stage_record(&stage, INTAKE, intake)?;
+        let bytes = fs::read(stage.path().join(INTAKE)).map_err(|e| StoreError::io(stage.path(), e))?;
+        let place = Case::place(shelf, id).join(format!("intake-{}.json", Sha256Digest::of(&bytes).short()));
+        let part = Move { stage, file: Some(INTAKE.into()), place, known_by: INTAKE.into() };
+        self.scribe.commit(&[statement], vec![part])
+    }
+
+    /// Puts an item into its place, with its statements.
+    fn put(
+        &self,
+        statements: &[Envelope],
+        stage: Stage,
+        shelf: Shelf,
+        id: &Sha256Digest,
+        known_by: &str,
+    ) -> Result<(), JobError> {
+        let part = Move { stage, file: None, place: Case::place(shelf, id), known_by: known_by.into() };
+        self.scribe.commit(statements, vec![part])
     }
 
     /// Says of an item what people should know whenever it is used.
@@ -364,7 +435,11 @@ impl<'a> Intake<'a> {
             if let Some(known) = known {
                 let format = declared.declared_format().unwrap_or(&known.format);
                 if known.settings == feeds::settings(declared, format) {
-                    self.case.add_intake(&item, &intake, |i: &FeedIntake| i.declared == intake.declared)?;
+                    if !Case::intakes::<FeedIntake>(&item)?.iter().any(|i| i.declared == intake.declared) {
+                        let tree = feeds::stored_tree(&item)?;
+                        let statement = self.scribe.feed_collected(&known, &intake, &tree)?;
+                        self.put_intake(statement, &intake, Shelf::Feeds, &id)?;
+                    }
                     if known.seen == 0 {
                         self.note(format!("{}: feed claims nothing", input.shown));
                     }
@@ -380,12 +455,17 @@ impl<'a> Intake<'a> {
         }
         let read = feeds::read(&input.path, declared)?;
         let stage = Stage::new(&self.case.tmp(), "feed")?;
-        let record = feeds::write(read, &stage)?;
-        let item = self.case.item(Shelf::Feeds, &record.id);
+        let item = self.case.item(Shelf::Feeds, &read.record.id);
+        let secret = record_tree::secret(&item)?.unwrap_or_else(chance::bytes);
+        let (record, tree) = feeds::write(read, &stage, secret)?;
         Case::stage_record(&stage, FEED_RECORD, &record)?;
         self.stage_intakes(&stage, &item, &intake, |i: &FeedIntake| i.declared == intake.declared)?;
         keep_original(&stage, &input.path)?;
-        stage.publish(&item)?;
+        let statements = [
+            self.scribe.feed_collected(&record, &intake, &tree)?,
+            self.scribe.feed_normalised(&record, &stage)?,
+        ];
+        self.put(&statements, stage, Shelf::Feeds, &record.id, FEED_RECORD)?;
         self.sizes.entry((Shelf::Feeds.as_str(), record.bytes)).or_default().push(record.id);
         if record.seen == 0 {
             self.note(format!("{}: feed claims nothing", input.shown));
@@ -446,7 +526,8 @@ impl<'a> Intake<'a> {
             let stage = Stage::new(&self.case.tmp(), "allow-list")?;
             Case::stage_record(&stage, ALLOW_LIST_RECORD, &record)?;
             keep_original(&stage, &input.path)?;
-            stage.publish(&item)?;
+            let statement = self.scribe.allow_list_collected(&record)?;
+            self.put(&[statement], stage, Shelf::AllowLists, &record.id, ALLOW_LIST_RECORD)?;
         }
         if !self.taken.allow_lists.iter().any(|known| known.id == digests.sha256) {
             self.taken.allow_lists.push(AllowListItem {

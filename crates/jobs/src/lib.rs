@@ -1,18 +1,33 @@
 //! The batch jobs of comity, one function each, and the job file that declares them.
 
+pub mod bag;
+mod chance;
 mod clock;
+pub mod custody;
+mod disclose;
 pub mod doctor;
+mod dossier;
+pub mod erase;
 mod error;
 pub mod feeds;
 pub mod ingest;
 pub mod intake;
 pub mod job_file;
+pub mod logbook;
+pub mod members;
 pub mod progress;
+pub mod prove;
+mod rematch;
 pub mod reproduce;
 pub mod run;
+pub mod second_engine;
+pub mod sending;
 pub mod show;
 pub mod steps;
 pub mod summary;
+pub mod told;
+pub mod transport;
+pub mod verify;
 
 pub use comity_provenance::Sha256Digest;
 pub use comity_store::case::{Case, Identity};

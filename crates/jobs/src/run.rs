@@ -21,13 +21,15 @@ use comity_provenance::Sha256Digest;
 use comity_provenance::logical::Lines;
 use comity_store::case::{Case, Identity, Shelf, jurisdiction_of};
 use comity_store::durable::Stage;
+use comity_store::journal::Move;
 use comity_store::{StoreError, rows, tables};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::custody::{self, Looked, Scribe};
 use crate::intake::{AllowListItem, EvidenceItem, FeedItem, Intake, Problem, Taken};
-use crate::job_file::{Correlation, Job};
+use crate::job_file::{self, Correlation, Job};
 use crate::progress::Progress;
 use crate::summary::{self, Summary};
 use crate::{JobError, clock};
@@ -166,12 +168,15 @@ pub fn run(job: &Job, case_dir: &Path, progress: &dyn Progress) -> Result<Report
         title: job.case.title.clone(),
         jurisdiction: Some(job.case.jurisdiction.to_string()),
         purpose: Some(job.case.purpose.clone()),
+        members: Vec::new(),
     };
-    let case = Case::init(case_dir, &identity)?;
-    let _lock =
-        case.lock(&mut |holder| progress.note(&format!("waiting for the case's lock, held by {holder}")))?;
+    let case = Case::init(case_dir, &identity, &custody::new_keys())?;
+    custody::acting(&case, progress, |scribe| run_in(scribe, job, progress))
+}
+
+fn run_in(scribe: &Scribe<'_>, job: &Job, progress: &dyn Progress) -> Result<Report, JobError> {
     let inputs = job.expand();
-    let mut intake = Intake::new(&case, job.output.keep_originals, progress)?;
+    let mut intake = Intake::new(scribe, job.output.keep_originals, progress)?;
     intake.taken.problems.extend(inputs.problems.into_iter().map(|p| Problem::of(&JobError::JobFile(p))));
     for input in &inputs.evidence {
         intake.take_evidence(&job.evidence[input.entry], input)?;
@@ -182,30 +187,34 @@ pub fn run(job: &Job, case_dir: &Path, progress: &dyn Progress) -> Result<Report
     for input in &inputs.allow_lists {
         intake.take_allow_list(job.allow_list[input.entry].name.as_deref(), input)?;
     }
-    correlate(&case, job, intake.taken, progress)
+    correlate(scribe, job, intake.taken, progress)
 }
 
 /// A correlation to be run: name, query, bound values.
-struct Query {
-    name: String,
-    sql: String,
-    parameters: BTreeMap<String, Parameter>,
+#[derive(Debug, Clone)]
+pub(crate) struct Queried {
+    pub(crate) name: String,
+    pub(crate) sql: String,
+    pub(crate) parameters: BTreeMap<String, Parameter>,
 }
 
-/// Correlates inputs that are in the case, whose lock must be held.
+/// Correlates inputs that are in the case.
 pub(crate) fn correlate(
-    case: &Case,
+    scribe: &Scribe<'_>,
     job: &Job,
     taken: Taken,
     progress: &dyn Progress,
 ) -> Result<Report, JobError> {
+    let case = scribe.case();
     let started_at = clock::now();
     let Taken { mut evidence, mut feeds, mut allow_lists, mut problems } = taken;
     evidence.sort_by_key(|e| e.normalised.id);
     feeds.sort_by_key(|f| f.record.id);
     allow_lists.sort_by_key(|l| l.id);
     let queries = queries(job, &mut problems);
-    let definition = definition(job, &evidence, &feeds, &allow_lists, &queries);
+    let lists: Vec<(Sha256Digest, String)> =
+        allow_lists.iter().map(|l| (l.id, l.list.name.clone())).collect();
+    let definition = definition_of(&job.case, &evidence, &feeds, &lists, &queries);
     let bytes =
         serde_json::to_vec_pretty(&definition).map_err(|e| StoreError::json(DEFINITION.as_ref(), e))?;
     let run_id = Sha256Digest::of(&bytes);
@@ -228,6 +237,7 @@ pub(crate) fn correlate(
         report.problems.extend(details.problems);
         report.repeated = true;
         report.summary = stored_summary(&report, job)?;
+        scribe.consulted(Looked::Findings { run: run_id })?;
         return Ok(report);
     }
     progress.begin("correlate", None);
@@ -241,6 +251,7 @@ pub(crate) fn correlate(
     let mut failed = Vec::new();
     for query in &queries {
         progress.check()?;
+        stage.write(&format!("{}.sql", query.name), query.sql.as_bytes())?;
         match named::run(&session, &query.name, &query.sql, &query.parameters) {
             Ok(batch) => {
                 outputs.push(write_output(&stage, &query.name, std::slice::from_ref(&batch))?);
@@ -251,8 +262,8 @@ pub(crate) fn correlate(
     }
     report.outputs = outputs;
     report.problems.extend(failed.iter().cloned());
-    report.summary = summary::of(&report, job, &tables.sightings, &findings);
-    stage.write("summary.md", report.summary.markdown().as_bytes())?;
+    report.summary = summary_of(&report, job, &tables.sightings, &findings);
+    stage.write("summary.md", summary::markdown(&report.summary).as_bytes())?;
     let details = Details {
         run_id,
         started_at,
@@ -266,7 +277,9 @@ pub(crate) fn correlate(
         problems: failed,
     };
     Case::stage_record(&stage, DETAILS, &details)?;
-    stage.publish(&place)?;
+    let statement = scribe.correlated(&definition, &details, &report, &stage)?;
+    let part = Move { stage, file: None, place: Case::place(Shelf::Runs, &run_id), known_by: DETAILS.into() };
+    scribe.commit(&[statement], vec![part])?;
     for output in &mut report.outputs {
         output.path = place.join(&output.path);
     }
@@ -304,9 +317,26 @@ pub(crate) fn stored(case: &Case, details: Details, items: &Taken) -> Result<Rep
 
 /// The summary of a run whose tables are there.
 fn stored_summary(report: &Report, job: &Job) -> Result<Summary, JobError> {
+    let (sightings, findings) = stored_tables(&report.outputs)?;
+    Ok(summary_of(report, job, &sightings, &findings))
+}
+
+fn summary_of(
+    report: &Report,
+    job: &Job,
+    sightings: &[RecordBatch],
+    findings: &BTreeMap<String, RecordBatch>,
+) -> Summary {
+    summary::of(report, &job.case.id, job.case.title.as_deref(), sightings, findings, true)
+}
+
+/// Sightings, and the other tables by name.
+pub(crate) fn stored_tables(
+    outputs: &[Output],
+) -> Result<(Vec<RecordBatch>, BTreeMap<String, RecordBatch>), JobError> {
     let mut sightings = Vec::new();
     let mut findings = BTreeMap::new();
-    for output in &report.outputs {
+    for output in outputs {
         let (schema, batches) = tables::read(&output.path)?;
         if output.name == "sightings" {
             sightings = batches;
@@ -316,11 +346,11 @@ fn stored_summary(report: &Report, job: &Job) -> Result<Summary, JobError> {
             findings.insert(output.name.clone(), all);
         }
     }
-    Ok(summary::of(report, job, &sightings, &findings))
+    Ok((sightings, findings))
 }
 
 /// The correlations of a job; all built-in ones where it names none.
-fn queries(job: &Job, problems: &mut Vec<Problem>) -> Vec<Query> {
+fn queries(job: &Job, problems: &mut Vec<Problem>) -> Vec<Queried> {
     let all: Vec<Correlation>;
     let wanted = if job.correlation.is_empty() {
         let named = |c: &named::Correlation| Correlation {
@@ -350,10 +380,31 @@ fn queries(job: &Job, problems: &mut Vec<Problem>) -> Vec<Query> {
             (None, None) => continue,
         };
         let parameters = correlation.parameters.iter().map(|(k, v)| (k.clone(), v.into())).collect();
-        queries.push(Query { name: correlation.name.clone(), sql, parameters });
+        queries.push(Queried { name: correlation.name.clone(), sql, parameters });
     }
     queries.sort_by(|a, b| a.name.cmp(&b.name));
     queries
+}
+
+/// The bound values of a correlation, as a definition has them; `None` where one is of no known type.
+pub(crate) fn parameters_of(value: &Value) -> Option<BTreeMap<String, Parameter>> {
+    let parameter = |value: &Value| match value {
+        Value::String(text) => Some(Parameter::Text(text.clone())),
+        Value::Bool(value) => Some(Parameter::Boolean(*value)),
+        other => other.as_i64().map(Parameter::Integer),
+    };
+    let members = value.as_object()?.iter();
+    members.map(|(name, value)| Some((name.clone(), parameter(value)?))).collect()
+}
+
+impl From<&Parameter> for crate::job_file::Parameter {
+    fn from(value: &Parameter) -> Self {
+        match value {
+            Parameter::Text(text) => Self::Text(text.clone()),
+            Parameter::Integer(number) => Self::Integer(*number),
+            Parameter::Boolean(value) => Self::Boolean(*value),
+        }
+    }
 }
 
 impl From<&crate::job_file::Parameter> for Parameter {
@@ -366,12 +417,13 @@ impl From<&crate::job_file::Parameter> for Parameter {
     }
 }
 
-fn definition(
-    job: &Job,
+/// The definition of a run: everything that determines its output.
+pub(crate) fn definition_of(
+    case: &job_file::Case,
     evidence: &[EvidenceItem],
     feeds: &[FeedItem],
-    allow_lists: &[AllowListItem],
-    queries: &[Query],
+    allow_lists: &[(Sha256Digest, String)],
+    queries: &[Queried],
 ) -> Value {
     let evidence = evidence.iter().map(|e| {
         let first = e.first();
@@ -388,7 +440,7 @@ fn definition(
     let feeds = feeds.iter().map(|f| {
         json!({ "id": f.record.id, "provider": f.provider(), "tlp": f.tlp(), "settings": f.record.settings })
     });
-    let allow_lists = allow_lists.iter().map(|l| json!({ "id": l.id, "name": l.list.name }));
+    let allow_lists = allow_lists.iter().map(|(id, name)| json!({ "id": id, "name": name }));
     let correlations = queries.iter().map(|q| {
         let parameters: BTreeMap<&String, Value> = q
             .parameters
@@ -407,7 +459,7 @@ fn definition(
     json!({
         "schema": "comity-run/v1",
         "comity": { "version": env!("CARGO_PKG_VERSION"), "commit": COMMIT },
-        "case": { "id": job.case.id, "purpose": job.case.purpose },
+        "case": { "id": case.id, "purpose": case.purpose },
         "tables": canonical::TABLE_VERSIONS.iter().copied().collect::<BTreeMap<_, _>>(),
         "evidence": evidence.collect::<Vec<_>>(),
         "feeds": feeds.collect::<Vec<_>>(),
@@ -528,13 +580,13 @@ pub(crate) fn lines_of(name: &str, batches: &[RecordBatch]) -> Result<Lines, Job
 }
 
 /// The tables that a run makes before its correlations.
-struct Tables {
-    sightings: Vec<RecordBatch>,
+pub(crate) struct Tables {
+    pub(crate) sightings: Vec<RecordBatch>,
     allow_listed: RecordBatch,
 }
 
 impl Tables {
-    fn new(
+    pub(crate) fn new(
         evidence: &[EvidenceItem],
         feeds: &[FeedItem],
         allow_lists: &[AllowListItem],
@@ -569,6 +621,18 @@ impl Tables {
         let sightings =
             if sightings.is_empty() { vec![RecordBatch::new_empty(sightings::schema())] } else { sightings };
         Ok(Self { sightings, allow_listed })
+    }
+
+    /// Runs queries over the tables; the first that fails ends it.
+    pub(crate) fn query(
+        &self,
+        evidence: &[EvidenceItem],
+        feeds: &[FeedItem],
+        queries: &[Queried],
+    ) -> Result<Vec<(String, RecordBatch)>, JobError> {
+        let session = Queries::new(&self.contents(evidence, feeds), rayon::current_num_threads())?;
+        let run = |q: &Queried| Ok((q.name.clone(), named::run(&session, &q.name, &q.sql, &q.parameters)?));
+        queries.iter().map(run).collect()
     }
 
     fn contents(&self, evidence: &[EvidenceItem], feeds: &[FeedItem]) -> Contents {

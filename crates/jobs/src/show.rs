@@ -13,12 +13,14 @@ use comity_store::{StoreError, tables};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::custody::{self, Looked};
 use crate::intake::{
     ALLOW_LIST_RECORD, AllowListItem, AllowListRecord, EvidenceItem, FEED_RECORD, FeedItem, NORMALISED,
     Taken, read_allow_list,
 };
+use crate::progress::Progress;
 use crate::run::{self, DETAILS, Details, Report, evidence_table, feeds_table, table};
-use crate::{JobError, reproduce};
+use crate::{JobError, bag, dossier, reproduce};
 
 /// Everything that a case holds, read from its records.
 #[derive(Debug, Clone, Default)]
@@ -64,12 +66,35 @@ pub fn holdings(case: &Case) -> Result<Holdings, JobError> {
     Ok(all)
 }
 
-fn allow_list_item(item: &Path, record: AllowListRecord) -> Result<AllowListItem, JobError> {
+/// Where an item keeps its original.
+///
+/// # Errors
+/// Where it keeps none.
+pub(crate) fn kept_original(item: &Path) -> Result<PathBuf, JobError> {
     let dir = item.join("original");
-    let original = std::fs::read_dir(&dir)
-        .map_err(|e| StoreError::io(&dir, e))?
-        .find_map(|entry| Some(entry.ok()?.path()))
-        .unwrap_or(dir);
+    let found = std::fs::read_dir(&dir).map_err(|e| StoreError::io(&dir, e))?;
+    let gone = || StoreError::io(&dir, std::io::ErrorKind::NotFound.into());
+    Ok(found.filter_map(|entry| Some(entry.ok()?.path())).next().ok_or_else(gone)?)
+}
+
+/// Where the original of an evidence item lies: in the case, or where it was handed in from.
+///
+/// # Errors
+/// Where it lies in neither.
+pub(crate) fn evidence_original(case: &Case, id: &Sha256Digest) -> Result<PathBuf, JobError> {
+    let item = case.item(Shelf::Evidence, id);
+    if let Ok(kept) = kept_original(&item) {
+        return Ok(kept);
+    }
+    let intakes: Vec<EvidenceIntake> = Case::intakes(&item)?;
+    let there = intakes.iter().map(|i| &i.source).find(|path| path.is_file());
+    there
+        .cloned()
+        .ok_or_else(|| JobError::Original { id: *id, paths: intakes.into_iter().map(|i| i.source).collect() })
+}
+
+fn allow_list_item(item: &Path, record: AllowListRecord) -> Result<AllowListItem, JobError> {
+    let original = kept_original(item)?;
     let (list, _) = read_allow_list(&original, &record.name)?;
     Ok(AllowListItem { id: record.id, list, original })
 }
@@ -110,16 +135,38 @@ pub fn queries(case: &Case, run: Option<&Sha256Digest>, threads: usize) -> Resul
     Ok(Queries::new(&contents, threads)?)
 }
 
-/// The report of a run that the case holds: the one whose id begins with `prefix`, or the last.
+/// The report of a run that the case holds: the one whose id begins with `prefix`, or the last. That it was looked
+/// at is stated and logged first.
 ///
 /// # Errors
-/// Where there is no such run, or the case does not read.
-pub fn findings(case: &Case, prefix: Option<&str>) -> Result<Report, JobError> {
+/// Where there is no such run, or the case does not read or can't be written.
+pub fn findings(case: &Case, prefix: Option<&str>, progress: &dyn Progress) -> Result<Report, JobError> {
     let id = reproduce::chosen_run(case, prefix)?;
+    custody::acting(case, progress, |scribe| scribe.consulted(Looked::Findings { run: id }))?;
     let all = holdings(case)?;
     let missing = || JobError::Run { id: id.to_string(), message: "has no details.json".into() };
     let details = all.runs.into_iter().find(|run| run.run_id == id).ok_or_else(missing)?;
     run::stored(case, details, &all.items)
+}
+
+/// The report of a run as one HTML page: the one whose id begins with `prefix`, or the last. That it was made is
+/// stated and logged first.
+///
+/// # Errors
+/// Where there is no such run, or the case does not read or can't be written.
+pub fn report_page(case: &Case, prefix: Option<&str>, progress: &dyn Progress) -> Result<String, JobError> {
+    let id = reproduce::chosen_run(case, prefix)?;
+    custody::acting(case, progress, |scribe| scribe.consulted(Looked::Report { run: id }))?;
+    let place = case.item(Shelf::Runs, &id);
+    let wrong = |message| JobError::Run { id: id.to_string(), message };
+    let definition: Value = Case::record(&place, run::DEFINITION)?.unwrap_or_default();
+    let told = bag::Statements::read(case)?.told()?;
+    let run = told.runs.get(&id).ok_or_else(|| wrong("no statement tells of it".into()))?;
+    let named = dossier::Named::find(&told, &definition).map_err(wrong)?;
+    let kind = comity_export::BagKind::Full;
+    let mut dossier = dossier::of_run(kind, &told, id, run, &definition, &named, &place)?;
+    dossier.node = Some(case.node_key()?.public().fingerprint());
+    Ok(comity_export::report_html(&dossier))
 }
 
 fn runs_table(runs: &[Details]) -> RecordBatch {
@@ -247,11 +294,21 @@ impl Answer {
     }
 }
 
-/// Answers a question over a case. `sightings` are those of one run: the last, unless `run` says.
+/// Answers a question over a case. `sightings` are those of one run: the last, unless `run` says. That it was asked is
+/// stated and logged first.
 ///
 /// # Errors
-/// Where the case does not read, or the query does not parse, plan or run, or would change something.
-pub fn ask(case: &Case, run: Option<&Sha256Digest>, sql: &str) -> Result<Answer, JobError> {
+/// Where the case does not read or can't be written, or the query does not parse, plan or run, or would change
+/// something.
+pub fn ask(
+    case: &Case,
+    run: Option<&Sha256Digest>,
+    sql: &str,
+    progress: &dyn Progress,
+) -> Result<Answer, JobError> {
+    custody::acting(case, progress, |scribe| {
+        scribe.consulted(Looked::Sql { query: sql, run: run.copied() })
+    })?;
     let rows = queries(case, run, rayon::current_num_threads())?.rows(sql)?;
     let schema = rows.schema();
     let column = |field: &Arc<datatypes::Field>| Column {

@@ -12,14 +12,14 @@ use crate::intake::{Intake, Taken};
 use crate::job_file::{self, Correlation, Evidence, Feed, Input, Job, Output};
 use crate::progress::Progress;
 use crate::run::{self, Report};
-use crate::{JobError, feeds, show};
+use crate::{JobError, custody, feeds, show};
 
 /// Makes a case, or opens it where it is there already.
 ///
 /// # Errors
 /// Where the disk refuses, or another case is there.
 pub fn init(path: &Path, identity: &Identity) -> Result<Case, JobError> {
-    Ok(Case::init(path, identity)?)
+    Ok(Case::init(path, identity, &custody::new_keys())?)
 }
 
 /// Opens the case at `dir`, or the nearest one at or above `start`.
@@ -38,16 +38,6 @@ fn inputs(files: &[PathBuf]) -> impl Iterator<Item = Input> + '_ {
     })
 }
 
-fn locked<T>(
-    case: &Case,
-    progress: &dyn Progress,
-    act: impl FnOnce() -> Result<T, JobError>,
-) -> Result<T, JobError> {
-    let _lock =
-        case.lock(&mut |holder| progress.note(&format!("waiting for the case's lock, held by {holder}")))?;
-    act()
-}
-
 /// Takes evidence items into a case. What is wrong with single files is among the problems.
 ///
 /// # Errors
@@ -59,8 +49,8 @@ pub fn ingest(
     keep_originals: bool,
     progress: &dyn Progress,
 ) -> Result<Taken, JobError> {
-    locked(case, progress, || {
-        let mut intake = Intake::new(case, keep_originals, progress)?;
+    custody::acting(case, progress, |scribe| {
+        let mut intake = Intake::new(scribe, keep_originals, progress)?;
         inputs(files).try_for_each(|input| intake.take_evidence(declared, &input))?;
         Ok(intake.taken)
     })
@@ -76,8 +66,8 @@ pub fn feed_add(
     files: &[PathBuf],
     progress: &dyn Progress,
 ) -> Result<Taken, JobError> {
-    locked(case, progress, || {
-        let mut intake = Intake::new(case, false, progress)?;
+    custody::acting(case, progress, |scribe| {
+        let mut intake = Intake::new(scribe, false, progress)?;
         inputs(files).try_for_each(|input| intake.take_feed(declared, &input))?;
         Ok(intake.taken)
     })
@@ -88,8 +78,8 @@ pub fn feed_add(
 /// # Errors
 /// Where the case can't be written, or the user wants an end.
 pub fn allow_list_add(case: &Case, files: &[PathBuf], progress: &dyn Progress) -> Result<Taken, JobError> {
-    locked(case, progress, || {
-        let mut intake = Intake::new(case, false, progress)?;
+    custody::acting(case, progress, |scribe| {
+        let mut intake = Intake::new(scribe, false, progress)?;
         inputs(files).try_for_each(|input| intake.take_allow_list(None, &input))?;
         Ok(intake.taken)
     })
@@ -137,13 +127,13 @@ pub fn correlate(case: &Case, names: &[String], progress: &dyn Progress) -> Resu
             )));
         }
     }
-    locked(case, progress, || {
+    custody::acting(case, progress, |scribe| {
         let taken = show::holdings(case)?.items;
         if taken.evidence.is_empty() {
             return Err(JobError::Nothing("the case holds no evidence".into()));
         }
         let job = job_of(case, &taken, names)?;
-        run::correlate(case, &job, taken, progress)
+        run::correlate(scribe, &job, taken, progress)
     })
 }
 

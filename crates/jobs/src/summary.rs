@@ -7,36 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
+pub use comity_export::{Section, Summary, plain};
+
 use crate::run::Report;
 
 /// Rows of a table that are shown; the rest is in the Parquet file.
 const SHOWN: usize = 12;
-
-/// A summary: lines that answer first, then sections.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Title of the case.
-    pub title: String,
-    /// What was found, where, first when, how sure.
-    pub answer: Vec<String>,
-    /// The details.
-    pub sections: Vec<Section>,
-}
-
-/// A titled table.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Section {
-    /// Title.
-    pub title: String,
-    /// Names of the columns.
-    pub header: Vec<&'static str>,
-    /// Which columns hold numbers.
-    pub numbers: Vec<usize>,
-    /// Cells.
-    pub rows: Vec<Vec<String>>,
-    /// A line under the table; empty for none.
-    pub note: String,
-}
 
 /// Writes microseconds since 1970 UTC for people: `2026-02-03 04:05:06Z`.
 pub fn time_text(at_us: i64) -> String {
@@ -57,19 +33,6 @@ pub fn span_text(span_us: i64) -> String {
     }
 }
 
-/// Makes text from a log or feed harmless wherever it is shown: control characters and those that
-/// turn the direction of writing are written as `\u{…}`.
-pub fn plain(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.chars().any(|c| c.is_control() || turns(c)) {
-        return text.to_owned();
-    }
-    text.chars()
-        .map(|c| if c.is_control() || turns(c) { c.escape_unicode().to_string() } else { c.to_string() })
-        .collect()
-}
-
 /// A number with a comma between each three digits.
 pub fn count_text(count: u64) -> String {
     let digits = count.to_string();
@@ -81,6 +44,10 @@ pub fn count_text(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+fn header(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 /// `1 sighting`, `2 sightings`.
@@ -190,22 +157,26 @@ impl Tally {
     }
 }
 
-/// Makes the summary of a run from its report, its sightings and the tables of its correlations.
+/// Makes the summary of a run from its report, its sightings and the tables of its correlations; `with_items`: with
+/// evidence and tables, which the HTML report has in sections of its own.
 pub fn of(
     report: &Report,
-    job: &crate::job_file::Job,
+    case_id: &str,
+    case_title: Option<&str>,
     sightings: &[RecordBatch],
     findings: &BTreeMap<String, RecordBatch>,
+    with_items: bool,
 ) -> Summary {
     let tally = Tally::of(sightings);
-    let title =
-        job.case.title.as_ref().map_or_else(|| job.case.id.clone(), |t| format!("{}: {t}", job.case.id));
+    let title = case_title.map_or_else(|| case_id.to_owned(), |title| format!("{case_id}: {title}"));
     let mut sections = Vec::new();
     sections.extend(findings.get("first-seen").map(|t| first_seen(t, &tally)));
     sections.extend(findings.get("cross-border").map(cross_border));
     sections.push(not_seen(report, &tally));
-    sections.push(evidence(report));
-    sections.push(outputs(report));
+    if with_items {
+        sections.push(evidence(report));
+        sections.push(outputs(report));
+    }
     if !report.problems.is_empty() {
         sections.push(problems(report));
     }
@@ -279,7 +250,7 @@ fn first_seen(table: &RecordBatch, tally: &Tally) -> Section {
     });
     Section {
         title: "What was seen, first sightings first".into(),
-        header: vec!["first seen", "in", "indicator", "kind", "sightings", "how sure"],
+        header: header(&["first seen", "in", "indicator", "kind", "sightings", "how sure"]),
         numbers: vec![4],
         rows: rows.collect(),
         note: notes(tally, more(table.num_rows(), "first-seen")),
@@ -309,7 +280,7 @@ fn cross_border(table: &RecordBatch) -> Section {
     });
     Section {
         title: "Across borders".into(),
-        header: vec!["indicator", "kind", "in", "first seen", "lead", "records"],
+        header: header(&["indicator", "kind", "in", "first seen", "lead", "records"]),
         numbers: vec![5],
         rows: rows.collect(),
         note: more(of_indicators.len(), "cross-border"),
@@ -339,7 +310,7 @@ fn not_seen(report: &Report, tally: &Tally) -> Section {
     });
     Section {
         title: "Feeds: what was searched, and not seen".into(),
-        header: vec!["provider", "feeds", "claims", "rejected", "indicators", "seen", "not seen"],
+        header: header(&["provider", "feeds", "claims", "rejected", "indicators", "seen", "not seen"]),
         numbers: vec![1, 2, 3, 4, 5, 6],
         rows: rows.collect(),
         note: String::new(),
@@ -360,7 +331,7 @@ fn evidence(report: &Report) -> Section {
     });
     Section {
         title: "Evidence".into(),
-        header: vec!["jurisdiction", "items", "records", "events", "rejects", "headers"],
+        header: header(&["jurisdiction", "items", "records", "events", "rejects", "headers"]),
         numbers: vec![1, 2, 3, 4, 5],
         rows: rows.collect(),
         note: String::new(),
@@ -374,7 +345,7 @@ fn outputs(report: &Report) -> Section {
     });
     Section {
         title: "Tables of the run, with their logical digests".into(),
-        header: vec!["table", "rows", "logical sha256"],
+        header: header(&["table", "rows", "logical sha256"]),
         numbers: vec![1],
         rows: rows.collect(),
         note: format!("run id {}", report.run_id),
@@ -385,41 +356,39 @@ fn problems(report: &Report) -> Section {
     let rows = report.problems.iter().map(|p| vec![plain(&p.message)]);
     Section {
         title: "What did not work".into(),
-        header: vec!["problem"],
+        header: header(&["problem"]),
         numbers: Vec::new(),
         rows: rows.collect(),
         note: String::new(),
     }
 }
 
-impl Summary {
-    /// The summary as Markdown (CommonMark with tables); text from outside is escaped.
-    pub fn markdown(&self) -> String {
-        let mut out = format!("# {}\n\n", escaped(&self.title));
-        for line in &self.answer {
-            out.push_str(&format!("- {}\n", escaped(line)));
-        }
-        for section in &self.sections {
-            out.push_str(&format!("\n## {}\n\n", section.title));
-            if !section.rows.is_empty() {
-                let rule = section
-                    .header
-                    .iter()
-                    .enumerate()
-                    .map(|(at, _)| if section.numbers.contains(&at) { "--:" } else { "---" });
-                out.push_str(&format!("| {} |\n", section.header.join(" | ")));
-                out.push_str(&format!("|{}|\n", rule.collect::<Vec<_>>().join("|")));
-            }
-            for row in &section.rows {
-                let cells: Vec<String> = row.iter().map(|c| escaped(c)).collect();
-                out.push_str(&format!("| {} |\n", cells.join(" | ")));
-            }
-            if !section.note.is_empty() {
-                out.push_str(&format!("\n{}\n", escaped(&section.note)));
-            }
-        }
-        out
+/// A summary as Markdown (CommonMark with tables); text from outside is escaped.
+pub fn markdown(summary: &Summary) -> String {
+    let mut out = format!("# {}\n\n", escaped(&summary.title));
+    for line in &summary.answer {
+        out.push_str(&format!("- {}\n", escaped(line)));
     }
+    for section in &summary.sections {
+        out.push_str(&format!("\n## {}\n\n", section.title));
+        if !section.rows.is_empty() {
+            let rule = section
+                .header
+                .iter()
+                .enumerate()
+                .map(|(at, _)| if section.numbers.contains(&at) { "--:" } else { "---" });
+            out.push_str(&format!("| {} |\n", section.header.join(" | ")));
+            out.push_str(&format!("|{}|\n", rule.collect::<Vec<_>>().join("|")));
+        }
+        for row in &section.rows {
+            let cells: Vec<String> = row.iter().map(|c| escaped(c)).collect();
+            out.push_str(&format!("| {} |\n", cells.join(" | ")));
+        }
+        if !section.note.is_empty() {
+            out.push_str(&format!("\n{}\n", escaped(&section.note)));
+        }
+    }
+    out
 }
 
 /// Escapes what Markdown or HTML would take for markup, and links.

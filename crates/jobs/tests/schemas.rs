@@ -16,7 +16,7 @@ use comity_jobs::progress::Silent;
 use comity_jobs::{job_file, run, show};
 use comity_model::{Column, FIELDS, FieldInfo, Kind, Observe, Reason};
 use comity_store::case::Case;
-use comity_store::{columns, feed, observables, rows, tables};
+use comity_store::{columns, feed, observables, record_tree, rows, tables};
 
 /// What stands where a column is never null.
 const NEVER: &str = "–";
@@ -94,6 +94,7 @@ fn files_are_documented() {
         ("observables", observables::schema()),
         ("indicators", feed::schema()),
         ("rejects", tables::rejects_schema()),
+        ("record-tree", record_tree::schema()),
         ("sightings", comity_correlate::sightings::schema()),
     ];
     for (name, schema) in documented {
@@ -158,6 +159,7 @@ fn every_document_is_of_a_table() {
             "feeds",
             "indicators",
             "observables",
+            "record-tree",
             "rejects",
             "runs",
             "sightings",

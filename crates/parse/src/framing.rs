@@ -42,6 +42,11 @@ pub enum Framing {
 }
 
 impl Framing {
+    /// The framing of that name and version.
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::Lines, Self::Csv, Self::JsonArray].into_iter().find(|framing| framing.name() == name)
+    }
+
     /// Name and version, for the intake record and the run's definition.
     pub const fn name(self) -> &'static str {
         match self {

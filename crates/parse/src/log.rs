@@ -143,6 +143,9 @@ pub struct LogFormat {
     pub title: &'static str,
     /// Whether it needs a column mapping.
     pub needs_mapping: bool,
+    /// Whether headers say how the records after them are read, so that a record is not understood
+    /// without those before it. Then its reader must `skim`.
+    pub has_context: bool,
     /// How sure it is that a stream is its own: 0 (is not) to 100 (can be nothing else).
     pub detect: fn(&Sample<'_>) -> u8,
     /// How the stream is cut, seen from its beginning.

@@ -2,10 +2,14 @@
 //!
 //! ```text
 //! CASE/ case.toml  lock  tmp/
-//!       evidence/<sha256>/     intake.json [intake-<digest>.json …]  normalise.json  events-0.parquet  observables.parquet  rejects.parquet  [original/…]
+//!       keys/                  node  node.pub  log  log.pub; the private ones never leave the case
+//!       evidence/<sha256>/     intake.json [intake-<digest>.json …]  normalise.json  events-0.parquet  observables.parquet  rejects.parquet
+//!                              record-tree.parquet  record-salts.secret  [original/…]
 //!       feeds/<sha256>/        intake.json [intake-<digest>.json …]  feed.json  original/…  indicators.parquet  rejects.parquet
 //!       allow-lists/<sha256>/  original/…
 //!       runs/<run-id>/         definition.json  details.json  sightings.parquet  <correlation>.parquet  summary.md
+//!       attestations/          statements.intoto.jsonl
+//!       log/                   leaves  checkpoint  position  [witnessed]
 //! ```
 
 use std::fs::{self, File};
@@ -14,14 +18,16 @@ use std::path::{Path, PathBuf};
 
 use comity_model::{Jurisdiction, Pap, Tlp};
 use comity_provenance::Sha256Digest;
+use comity_provenance::{PublicKey, SecretKey};
 use rustix::fs::FlockOperation;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::StoreError;
-use crate::durable::{Stage, make_dir, write_file};
+use crate::durable::{Stage, make_dir, put_stage, sync_tree, write_file};
 use crate::evidence::Counts;
+use crate::journal;
 
 /// Identity of a case, as `case.toml` holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +43,69 @@ pub struct Identity {
     /// What the case's data may be used for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
+    /// Who may do what in the case, besides its machine.
+    #[serde(default, rename = "member", skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
+}
+
+/// A person who acts in a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Name; a principal of OpenSSH's `allowed_signers`, such as an e-mail address.
+    pub name: String,
+    /// Organisation.
+    pub organisation: String,
+    /// Jurisdiction, ISO 3166-1 alpha-2.
+    pub jurisdiction: String,
+    /// Role.
+    pub role: MemberRole,
+    /// Public key, as OpenSSH writes it.
+    pub key: PublicKey,
+    /// From when the key is valid, RFC 3339; `None`: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<String>,
+    /// Until when, exclusive; `None`: for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<String>,
+}
+
+/// What a member is in a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberRole {
+    /// Holds the evidence; decides on erasure and membership.
+    Custodian,
+    /// Runs correlations.
+    Analyst,
+    /// Submits feeds.
+    Submitter,
+    /// Releases packages to others.
+    Releaser,
+    /// Watches.
+    Auditor,
+}
+
+impl MemberRole {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Custodian => "custodian",
+            Self::Analyst => "analyst",
+            Self::Submitter => "submitter",
+            Self::Releaser => "releaser",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
+/// The keys of a new case.
+#[derive(Debug)]
+pub struct NewKeys {
+    /// Signs statements.
+    pub node: SecretKey,
+    /// Signs the log's checkpoints.
+    pub log: SecretKey,
 }
 
 /// How an evidence item was handed in.
@@ -44,7 +113,8 @@ pub struct Identity {
 pub struct EvidenceIntake {
     /// Path it was read from, as declared.
     pub path: String,
-    /// The same, absolute, on the machine that read it.
+    /// The same, absolute, on the machine that read it; not in statements.
+    #[serde(default, skip_serializing_if = "path_is_empty")]
     pub source: PathBuf,
     /// When comity received it, RFC 3339, by this machine's clock.
     pub received_at: String,
@@ -102,12 +172,17 @@ pub struct Normalised {
     pub counts: Counts,
 }
 
+fn path_is_empty(path: &Path) -> bool {
+    path.as_os_str().is_empty()
+}
+
 /// How a feed was handed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedIntake {
     /// Path it was read from, as declared.
     pub path: String,
-    /// The same, absolute, on the machine that read it.
+    /// The same, absolute, on the machine that read it; not in statements.
+    #[serde(default, skip_serializing_if = "path_is_empty")]
     pub source: PathBuf,
     /// When comity received it, RFC 3339, by this machine's clock.
     pub received_at: String,
@@ -187,7 +262,7 @@ impl Case {
     ///
     /// # Errors
     /// Where the disk refuses, or another case is there.
-    pub fn init(path: &Path, identity: &Identity) -> Result<Self, StoreError> {
+    pub fn init(path: &Path, identity: &Identity, keys: &NewKeys) -> Result<Self, StoreError> {
         match Self::open(path) {
             Ok(case) if case.identity.id == identity.id => return Ok(case),
             Ok(case) => {
@@ -203,7 +278,19 @@ impl Case {
         for shelf in Shelf::ALL {
             make_dir(&path.join(shelf.as_str()))?;
         }
-        make_dir(&path.join("tmp"))?;
+        for name in ["tmp", "attestations", "log"] {
+            make_dir(&path.join(name))?;
+        }
+        let stage = Stage::new(&path.join("tmp"), "keys")?;
+        for (name, key) in [("node", &keys.node), ("log", &keys.log)] {
+            let text = key.to_openssh(&format!("comity {name}"));
+            let text = text.map_err(|source| StoreError::Key { path: stage.path().join(name), source })?;
+            stage.write_private(name, text.as_bytes())?;
+            stage.write(&format!("{name}.pub"), format!("{} comity {name}\n", key.public()).as_bytes())?;
+        }
+        sync_tree(stage.path())?;
+        // left by a crash before case.toml was there, and used by nobody
+        put_stage(stage, &path.join("keys"))?;
         let text = toml::to_string(identity)
             .map_err(|e| StoreError::io(&path.join("case.toml"), io::Error::other(e)))?;
         write_file(&path.join("tmp"), &path.join("case.toml"), text.as_bytes())?;
@@ -226,6 +313,19 @@ impl Case {
         Ok(Self { path: path.to_owned(), identity })
     }
 
+    /// `case.toml` with other members, as a move of an act.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn stage_identity(&self, identity: &Identity) -> Result<journal::Move, StoreError> {
+        let text = toml::to_string(identity)
+            .map_err(|e| StoreError::io(&self.path.join("case.toml"), io::Error::other(e)))?;
+        let stage = Stage::new(&self.tmp(), "case")?;
+        stage.write("case.toml", text.as_bytes())?;
+        let file = Some("case.toml".to_owned());
+        Ok(journal::Move { stage, file, place: "case.toml".into(), known_by: "case.toml".into() })
+    }
+
     /// The nearest case at or above `start`.
     pub fn find(start: &Path) -> Option<PathBuf> {
         start.ancestors().find(|dir| dir.join("case.toml").is_file()).map(Path::to_owned)
@@ -241,9 +341,36 @@ impl Case {
         &self.identity
     }
 
+    /// The key that signs statements.
+    ///
+    /// # Errors
+    /// Where it does not read.
+    pub fn node_key(&self) -> Result<SecretKey, StoreError> {
+        self.key("node")
+    }
+
+    /// The key that signs the log's checkpoints.
+    ///
+    /// # Errors
+    /// Where it does not read.
+    pub fn log_key(&self) -> Result<SecretKey, StoreError> {
+        self.key("log")
+    }
+
+    fn key(&self, name: &str) -> Result<SecretKey, StoreError> {
+        let path = self.path.join("keys").join(name);
+        let text = fs::read_to_string(&path).map_err(|e| StoreError::io(&path, e))?;
+        SecretKey::from_openssh(&text).map_err(|source| StoreError::Key { path, source })
+    }
+
     /// Where unfinished work lies.
     pub fn tmp(&self) -> PathBuf {
         self.path.join("tmp")
+    }
+
+    /// Where an item lies or would lie, within the case.
+    pub fn place(shelf: Shelf, id: &Sha256Digest) -> PathBuf {
+        Path::new(shelf.as_str()).join(id.to_string())
     }
 
     /// Where an item lies or would lie.
@@ -288,9 +415,7 @@ impl Case {
         file.set_len(0).and_then(|()| file.rewind()).map_err(wrap)?;
         writeln!(file, "process {}", std::process::id()).map_err(wrap)?;
         make_dir(&self.tmp())?;
-        for entry in fs::read_dir(self.tmp()).map_err(wrap)?.flatten() {
-            let _ = fs::remove_dir_all(entry.path());
-        }
+        journal::recover(self)?;
         Ok(Lock { _file: file })
     }
 
@@ -313,29 +438,6 @@ impl Case {
     /// Where the disk refuses.
     pub fn stage_record(stage: &Stage, name: &str, record: &impl Serialize) -> Result<(), StoreError> {
         stage.write(name, &json(record, name)?)
-    }
-
-    /// Adds an intake to an item that is there already, unless an intake that declares the same is.
-    /// Says whether it was added.
-    ///
-    /// # Errors
-    /// Where the disk refuses.
-    pub fn add_intake<T>(
-        &self,
-        item: &Path,
-        intake: &T,
-        same: impl Fn(&T) -> bool,
-    ) -> Result<bool, StoreError>
-    where
-        T: Serialize + DeserializeOwned,
-    {
-        if Self::intakes::<T>(item)?.iter().any(same) {
-            return Ok(false);
-        }
-        let bytes = json(intake, "intake")?;
-        let name = format!("intake-{}.json", Sha256Digest::of(&bytes).short());
-        write_file(&self.tmp(), &item.join(name), &bytes)?;
-        Ok(true)
     }
 
     /// The intakes of an item: the first, then the others by file name.

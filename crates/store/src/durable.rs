@@ -1,19 +1,21 @@
 //! Durable, write-once files: staged beside their place, fsynced, renamed, directory fsynced.
 //!
-//! What is published is whole and on the disk; what is not lies under `tmp/` of the case and is
-//! swept away by the next writer. No other module creates files in a case.
+//! What stands in its place is whole and on the disk; what does not lies under `tmp/` of the case. How
+//! a stage gets into its place together with its statement is [`crate::journal`]'s. No other module
+//! creates files in a case.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::StoreError;
 
-/// A directory being filled, to be published in one step or to vanish.
+/// A directory being filled, to get into its place in one step or to vanish.
 #[derive(Debug)]
 pub struct Stage {
     path: PathBuf,
-    published: bool,
+    moved: bool,
 }
 
 impl Stage {
@@ -32,7 +34,7 @@ impl Stage {
                 Err(e) => return Err(StoreError::io(&path, e)),
             }
         }
-        Ok(Self { path, published: false })
+        Ok(Self { path, moved: false })
     }
 
     /// Where the stage lies.
@@ -61,6 +63,18 @@ impl Stage {
         file.write_all(bytes).map_err(|e| StoreError::io(&self.path.join(name), e))
     }
 
+    /// Writes a whole file into the stage that only its owner may read.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn write_private(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.path.join(name);
+        let mut options = File::options();
+        options.write(true).create_new(true).mode(0o600);
+        let mut file = options.open(&path).map_err(|e| StoreError::io(&path, e))?;
+        file.write_all(bytes).map_err(|e| StoreError::io(&path, e))
+    }
+
     /// Removes a file that served while the stage was filled.
     ///
     /// # Errors
@@ -70,33 +84,33 @@ impl Stage {
         fs::remove_file(&path).map_err(|e| StoreError::io(&path, e))
     }
 
-    /// Makes the stage appear at `place`, whole and on the disk, in one step. A directory that
-    /// stands there already is swapped out and removed; readers see the one or the other.
+    /// Makes the stage appear at `place`, outside a case, whole and on the disk, in one step.
     ///
     /// # Errors
-    /// Where the disk refuses; then `place` is as it was.
-    pub fn publish(mut self, place: &Path) -> Result<(), StoreError> {
+    /// Where something stands there, or the disk refuses; then `place` is as it was.
+    pub fn publish(self, place: &Path) -> Result<(), StoreError> {
         sync_tree(&self.path)?;
-        let parent = place.parent().unwrap_or(place);
-        crash_point("before-publish");
-        if place.exists() {
-            let flags = rustix::fs::RenameFlags::EXCHANGE;
-            rustix::fs::renameat_with(rustix::fs::CWD, &self.path, rustix::fs::CWD, place, flags)
-                .map_err(|e| StoreError::io(place, e.into()))?;
-            sync_dir(parent)?;
-        } else {
-            fs::rename(&self.path, place).map_err(|e| StoreError::io(place, e))?;
-            self.published = true;
-            sync_dir(parent)?;
+        if fs::symlink_metadata(place).is_ok() {
+            return Err(StoreError::io(place, io::ErrorKind::AlreadyExists.into()));
         }
+        crash_point("before-publish");
+        self.move_to(place)?;
+        sync_dir(place.parent().unwrap_or(place))?;
         crash_point("after-publish");
+        Ok(())
+    }
+
+    /// Moves the stage to `path`, on the same file system; whoever does this answers for it from now on.
+    pub(crate) fn move_to(mut self, path: &Path) -> Result<(), StoreError> {
+        fs::rename(&self.path, path).map_err(|e| StoreError::io(path, e))?;
+        self.moved = true;
         Ok(())
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if !self.published {
+        if !self.moved {
             // what can't be removed now is swept by the next writer
             let _ = fs::remove_dir_all(&self.path);
         }
@@ -117,6 +131,14 @@ pub fn write_file(tmp: &Path, place: &Path, bytes: &[u8]) -> Result<(), StoreErr
     sync_dir(place.parent().unwrap_or(place))
 }
 
+/// Writes a new file, not yet on the disk.
+///
+/// # Errors
+/// Where it is there already, or can't be written.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    File::create_new(path).and_then(|mut f| f.write_all(bytes)).map_err(|e| StoreError::io(path, e))
+}
+
 /// Makes a directory and its parents, on the disk.
 ///
 /// # Errors
@@ -129,7 +151,62 @@ pub fn make_dir(path: &Path) -> Result<(), StoreError> {
     sync_dir(path.parent().unwrap_or(path))
 }
 
-fn sync_tree(path: &Path) -> Result<(), StoreError> {
+/// Puts what lies at `from` at `place`, in one step. What stands there already is swapped out to
+/// `from`; readers see the one or the other.
+///
+/// # Errors
+/// Where the disk refuses; then both are as they were.
+pub(crate) fn put(from: &Path, place: &Path) -> Result<(), StoreError> {
+    let parent = place.parent().unwrap_or(place);
+    make_dir(parent)?;
+    let (cwd, exchange) = (rustix::fs::CWD, rustix::fs::RenameFlags::EXCHANGE);
+    match place.exists() {
+        true => rustix::fs::renameat_with(cwd, from, cwd, place, exchange).map_err(io::Error::from),
+        false => fs::rename(from, place),
+    }
+    .map_err(|e| StoreError::io(place, e))?;
+    sync_dir(parent)
+}
+
+/// Puts a stage, on the disk already, at `place`; what stands there goes.
+///
+/// # Errors
+/// Where the disk refuses.
+pub(crate) fn put_stage(stage: Stage, place: &Path) -> Result<(), StoreError> {
+    put(stage.path(), place)
+}
+
+/// Appends to a file that is `at` bytes long, on the disk when this returns. Where it can't be, the
+/// file is as long as it was.
+///
+/// # Errors
+/// Where the file has another length, or the disk refuses.
+pub(crate) fn append(path: &Path, at: u64, bytes: &[u8]) -> Result<(), StoreError> {
+    let wrap = |e| StoreError::io(path, e);
+    let mut file = File::options().append(true).create(true).open(path).map_err(wrap)?;
+    let found = file.metadata().map_err(wrap)?.len();
+    if found != at {
+        let message = format!("is {found} bytes long, not {at}: another program wrote to it");
+        return Err(StoreError::Integrity { path: path.to_owned(), message });
+    }
+    if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+        // what stays is cut off by the next writer
+        let _ = file.set_len(at);
+        return Err(wrap(error));
+    }
+    if at == 0 { sync_dir(path.parent().unwrap_or(path)) } else { Ok(()) }
+}
+
+/// Cuts a file to a length, on the disk.
+///
+/// # Errors
+/// Where the disk refuses.
+pub(crate) fn cut(path: &Path, length: u64) -> Result<(), StoreError> {
+    let file = File::options().write(true).open(path).map_err(|e| StoreError::io(path, e))?;
+    file.set_len(length).and_then(|()| file.sync_all()).map_err(|e| StoreError::io(path, e))
+}
+
+pub(crate) fn sync_tree(path: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(path).map_err(|e| StoreError::io(path, e))? {
         let entry = entry.map_err(|e| StoreError::io(path, e))?.path();
         if entry.is_dir() {
@@ -141,14 +218,14 @@ fn sync_tree(path: &Path) -> Result<(), StoreError> {
     sync_dir(path)
 }
 
-fn sync_dir(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path).and_then(|d| d.sync_all()).map_err(|e| StoreError::io(path, e))
 }
 
 /// In tests of crashes, ends the process here, as `kill -9` would: where `COMITY_CRASH_AT` is
 /// `<name>:<n>`, at the n-th passing (1-based) of the point with that name.
-fn crash_point(name: &str) {
+pub(crate) fn crash_point(name: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
     static PASSED: AtomicU32 = AtomicU32::new(0);
     let Some(wanted) = std::env::var_os("COMITY_CRASH_AT") else { return };

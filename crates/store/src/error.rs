@@ -40,6 +40,20 @@ pub enum StoreError {
         /// The library's reason.
         source: serde_json::Error,
     },
+    /// A key file that does not read.
+    #[error("{}: {source}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: comity_provenance::KeyError,
+    },
+    /// An envelope that can't be written.
+    #[error(transparent)]
+    Envelope(#[from] comity_provenance::envelope::EnvelopeError),
+    /// A checkpoint that can't be signed.
+    #[error(transparent)]
+    Log(#[from] comity_provenance::log::LogError),
     /// A directory that is no case.
     #[error("{}: no case is here (no case.toml)", .0.display())]
     NoCase(PathBuf),

@@ -12,6 +12,7 @@ use arrow::datatypes::{
 };
 use comity_model::{Claim, Field, Part, Tlp, UnknownToken, key};
 use comity_provenance::{Sha256Digest, Sha256Hasher};
+use thiserror::Error;
 
 use crate::columns::{list_type, time_type};
 use crate::durable::Stage;
@@ -128,8 +129,18 @@ pub fn schema() -> SchemaRef {
 /// Where the disk refuses.
 pub fn write(stage: &Stage, indicators: &[Indicator]) -> Result<(), StoreError> {
     let file = stage.create(INDICATORS_FILE)?;
-    let batches = indicators.chunks(1 << 16).map(batch).collect::<Result<Vec<_>, _>>()?;
-    tables::write(file, &stage.path().join(INDICATORS_FILE), &schema(), &batches)
+    tables::write(file, &stage.path().join(INDICATORS_FILE), &schema(), &batches(indicators)?)
+}
+
+/// The rows of the `indicators` table; one batch at least.
+///
+/// # Errors
+/// Never for indicators made by comity; the arrow library's word otherwise.
+pub fn batches(indicators: &[Indicator]) -> Result<Vec<RecordBatch>, StoreError> {
+    match indicators {
+        [] => Ok(vec![RecordBatch::new_empty(schema())]),
+        some => some.chunks(1 << 16).map(batch).collect(),
+    }
 }
 
 fn batch(rows: &[Indicator]) -> Result<RecordBatch, StoreError> {
@@ -211,6 +222,93 @@ pub fn read(feed: &Path) -> Result<Vec<Indicator>, StoreError> {
         }
     }
     Ok(all)
+}
+
+/// Reads one indicator from its logical line (`comity-rows/v1`), without the line end.
+///
+/// # Errors
+/// What is wrong with the line.
+pub fn parse_line(line: &[u8]) -> Result<Indicator, BadLine> {
+    let line = std::str::from_utf8(line).map_err(|_| BadLine::Form("is not UTF-8"))?;
+    let cells: Vec<Option<&str>> = line.split('\t').map(|cell| (cell != "\\N").then_some(cell)).collect();
+    let [
+        id,
+        kind,
+        value,
+        original,
+        from,
+        until,
+        confidence,
+        tlp,
+        claims,
+        exact,
+        prefix,
+        inferred,
+        fields,
+        parts,
+    ] = <[Option<&str>; 14]>::try_from(cells).map_err(|_| BadLine::Form("has not 14 columns"))?;
+    let text = |cell: Option<&str>| unescaped(cell.ok_or(BadLine::Form("has NULL where none may be"))?);
+    let number = |cell: Option<&str>| -> Result<Option<i64>, BadLine> {
+        cell.map(|c| c.parse()).transpose().map_err(|_| BadLine::Form("has text where a number must be"))
+    };
+    let flag = |cell: Option<&str>| match cell {
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        _ => Err(BadLine::Form("has no boolean where one must be")),
+    };
+    let items = |cell: Option<&str>| -> Result<Vec<String>, BadLine> {
+        cell.unwrap_or_default().split_terminator('\u{1f}').map(unescaped).collect()
+    };
+    Ok(Indicator {
+        id: text(id)?,
+        claim: Claim {
+            kind: text(kind)?.parse()?,
+            value: text(value)?,
+            original: text(original)?,
+            valid_from: number(from)?,
+            valid_until: number(until)?,
+            confidence: number(confidence)?.and_then(|c| u8::try_from(c).ok()),
+            tlp: tlp.map(|t| t.parse()).transpose()?,
+            exact_only: flag(exact)?,
+            prefix: flag(prefix)?,
+            inferred_kind: flag(inferred)?,
+            fields: items(fields)?.iter().map(|f| f.parse()).collect::<Result<_, _>>()?,
+            parts: items(parts)?.iter().map(|p| part_of(p)).collect::<Result<_, _>>()?,
+        },
+        claims: number(claims)?.and_then(|c| u64::try_from(c).ok()).unwrap_or(0),
+    })
+}
+
+/// A text that is no logical line of an indicator.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BadLine {
+    /// Not in the form of a line.
+    #[error("line {0}")]
+    Form(&'static str),
+    /// A word that comity does not know.
+    #[error(transparent)]
+    Token(#[from] UnknownToken),
+}
+
+/// Undoes the escapes of a cell or item.
+fn unescaped(cell: &str) -> Result<String, BadLine> {
+    let mut text = String::with_capacity(cell.len());
+    let mut left = cell.chars();
+    while let Some(next) = left.next() {
+        let plain = match next {
+            '\\' => match left.next() {
+                Some('\\') => '\\',
+                Some('t') => '\t',
+                Some('r') => '\r',
+                Some('n') => '\n',
+                Some('u') => '\u{1f}',
+                _ => return Err(BadLine::Form("has an escape that is none")),
+            },
+            other => other,
+        };
+        text.push(plain);
+    }
+    Ok(text)
 }
 
 fn indicator(batch: &RecordBatch, row: usize) -> Result<Indicator, UnknownToken> {

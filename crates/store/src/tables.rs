@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use comity_model::Reason;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
@@ -117,6 +117,28 @@ pub fn rejects_batch(rows: &[RejectRow]) -> Result<RecordBatch, StoreError> {
     RecordBatch::try_new(rejects_schema(), columns).map_err(|e| StoreError::arrow("rejects", e))
 }
 
+/// Reads a whole column of integers that are not negative; nulls are left out.
+///
+/// # Errors
+/// Where the file does not read, or lacks the column.
+pub fn numbers(path: &Path, column: &str) -> Result<Vec<u64>, StoreError> {
+    let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| StoreError::parquet(path, e))?;
+    let mask = ProjectionMask::columns(reader.parquet_schema(), [column]);
+    let reader = reader.with_projection(mask).build().map_err(|e| StoreError::parquet(path, e))?;
+    let mut numbers = Vec::new();
+    for batch in reader {
+        let batch = batch.map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))?;
+        let values = batch.column_by_name(column).and_then(|c| c.as_primitive_opt::<Int64Type>());
+        let values = values.ok_or_else(|| StoreError::Integrity {
+            path: path.to_owned(),
+            message: format!("has no column {column:?} of integers"),
+        })?;
+        numbers.extend(values.iter().flatten().filter_map(|n| u64::try_from(n).ok()));
+    }
+    Ok(numbers)
+}
+
 /// Opens a Parquet file with its page index.
 ///
 /// # Errors
@@ -162,4 +184,57 @@ pub fn fetch_ranges(
     let batches: Vec<RecordBatch> =
         reader.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))?;
     Ok(batches)
+}
+
+/// What of a Parquet file is claimed by no column, index or footer: where bytes could be hidden that no reader
+/// shows. `None` where every byte is claimed and no foreign key stands in the footer.
+///
+/// # Errors
+/// Where the file does not read.
+pub fn unclaimed(path: &Path) -> Result<Option<String>, StoreError> {
+    let bytes = std::fs::metadata(path).map_err(|e| StoreError::io(path, e))?.len();
+    let reader = open(path)?;
+    let metadata = reader.metadata();
+    let keys = metadata.file_metadata().key_value_metadata();
+    if let Some(key) = keys.into_iter().flatten().find(|kv| kv.key != "ARROW:schema") {
+        return Ok(Some(format!("footer has the foreign key {:?}", key.key)));
+    }
+    let mut claimed = vec![(0, 4)];
+    let mut claim = |at: Option<i64>, length: Option<i32>| {
+        let range =
+            at.zip(length).and_then(|(at, n)| Some((u64::try_from(at).ok()?, u64::try_from(n).ok()?)));
+        claimed.extend(range);
+    };
+    let mut columns = Vec::new();
+    for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+        columns.push(column.byte_range());
+        claim(column.column_index_offset(), column.column_index_length());
+        claim(column.offset_index_offset(), column.offset_index_length());
+    }
+    claimed.extend(columns);
+    claimed.sort_unstable();
+    let mut end = 0;
+    for (at, length) in claimed {
+        if at != end {
+            return Ok(Some(format!("bytes {end} to {at} belong to nothing")));
+        }
+        end = at.saturating_add(length);
+    }
+    // what is left is the footer: its own length and the magic number are its last eight bytes
+    let tail = footer_length(path, bytes)?;
+    match end.checked_add(tail) {
+        Some(all) if all == bytes => Ok(None),
+        _ => Ok(Some(format!("bytes {end} to {} belong to nothing", bytes.saturating_sub(tail)))),
+    }
+}
+
+/// Length of a file's footer, with its eight last bytes.
+fn footer_length(path: &Path, bytes: u64) -> Result<u64, StoreError> {
+    use std::io::{Read, Seek, SeekFrom};
+    let wrap = |e| StoreError::io(path, e);
+    let mut file = File::open(path).map_err(wrap)?;
+    file.seek(SeekFrom::Start(bytes.saturating_sub(8))).map_err(wrap)?;
+    let mut length = [0; 4];
+    file.read_exact(&mut length).map_err(wrap)?;
+    Ok(u64::from(u32::from_le_bytes(length)) + 8)
 }

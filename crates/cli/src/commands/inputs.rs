@@ -30,6 +30,7 @@ pub(super) fn init(args: &Init, global: &Global) -> Outcome {
         title: args.title.clone(),
         jurisdiction: Some(args.jurisdiction.to_string()),
         purpose: Some(args.purpose.clone()),
+        members: Vec::new(),
     };
     let case = steps::init(&path, &identity)?;
     match global.json {

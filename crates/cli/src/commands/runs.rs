@@ -9,8 +9,8 @@ use comity_jobs::run::Report;
 use comity_jobs::summary::plain;
 use comity_jobs::{show, steps};
 
-use super::{open_case, print_json};
-use crate::args::{Correlate, Findings, Global, Reproduce, Run};
+use super::{custody, open_case, packages, print_json};
+use crate::args::{Correlate, Findings, Global, ReportArgs, Reproduce, Run};
 use crate::progress::{Listener, listen_for_ctrl_c};
 use crate::status::{Failure, Outcome, Status};
 use crate::summary;
@@ -60,7 +60,23 @@ pub(super) fn correlate(args: &Correlate, global: &Global) -> Outcome {
 
 pub(super) fn findings(args: &Findings, global: &Global) -> Outcome {
     let case = open_case(global)?;
-    shown(&show::findings(&case, args.run.as_deref())?, global)?;
+    shown(&show::findings(&case, args.run.as_deref(), &Listener::new(global))?, global)?;
+    Ok(Status::Done)
+}
+
+pub(super) fn report(args: &ReportArgs, global: &Global) -> Outcome {
+    let case = open_case(global)?;
+    let page = show::report_page(&case, args.run.as_deref(), &Listener::new(global))?;
+    if args.out.as_os_str() == "-" {
+        return custody::give(None, page.as_bytes());
+    }
+    custody::give(Some(&args.out), page.as_bytes())?;
+    match global.json {
+        true => print_json(&serde_json::json!({ "report": args.out }))?,
+        false => {
+            writeln!(anstream::stdout(), "{}: open it in a browser", plain(&args.out.display().to_string()))?
+        }
+    }
     Ok(Status::Done)
 }
 
@@ -73,6 +89,9 @@ fn shown(report: &Report, global: &Global) -> Outcome {
 }
 
 pub(super) fn reproduce(args: &Reproduce, global: &Global) -> Outcome {
+    if let Some(bag) = args.run.as_deref().map(Path::new).filter(|path| path.join("bagit.txt").exists()) {
+        return packages::reproduce(args, bag, global);
+    }
     let case = open_case(global)?;
     listen_for_ctrl_c();
     let listener = Listener::new(global);

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::open_case;
 use crate::args::{AnswerFormat, Global, Sql};
+use crate::progress::Listener;
 use crate::status::{Failure, Outcome, Status};
 use crate::table::{Layout, list, terminal_width};
 
@@ -23,7 +24,7 @@ pub(super) fn ask(args: &Sql, global: &Global) -> Outcome {
         query => query.to_owned(),
     };
     let run = args.run.as_deref().map(|prefix| reproduce::find_run(&case, prefix)).transpose()?;
-    let answer = show::ask(&case, run.as_ref(), &query)?;
+    let answer = show::ask(&case, run.as_ref(), &query, &Listener::new(global))?;
     match (args.format, global.json) {
         (Some(AnswerFormat::Csv), _) => csv(answer)?,
         (Some(AnswerFormat::Json), _) | (None, true) => json(answer)?,

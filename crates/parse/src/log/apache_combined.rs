@@ -24,6 +24,7 @@ pub(super) const FORMAT: LogFormat = LogFormat {
     name: "apache-combined",
     title: "Access logs of Apache and nginx",
     needs_mapping: false,
+    has_context: false,
     detect: |sample| detect::share(sample, 95, |line| Line::of(line).is_ok()),
     framing: |_: &Sample<'_>| Framing::Lines,
     open,

@@ -22,6 +22,7 @@ pub(super) const FORMAT: LogFormat = LogFormat {
     name: "csv",
     title: "CSV by a column mapping",
     needs_mapping: true,
+    has_context: true,
     detect,
     framing: |_: &Sample<'_>| Framing::Csv,
     open,

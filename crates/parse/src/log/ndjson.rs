@@ -20,6 +20,7 @@ pub(super) const FORMAT: LogFormat = LogFormat {
     name: "ndjson",
     title: "JSON objects by a column mapping",
     needs_mapping: true,
+    has_context: false,
     detect: |sample| detect::objects(sample, |_| 40),
     framing: detect::json_framing,
     open,

@@ -22,6 +22,7 @@ pub(super) const FORMAT: LogFormat = LogFormat {
     name: "suricata-eve",
     title: "Suricata EVE",
     needs_mapping: false,
+    has_context: false,
     detect,
     framing: detect::json_framing,
     open,

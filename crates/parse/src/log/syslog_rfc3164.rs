@@ -24,6 +24,7 @@ pub(super) const FORMAT: LogFormat = LogFormat {
     name: "syslog-rfc3164",
     title: "Syslog, the old form",
     needs_mapping: false,
+    has_context: false,
     detect,
     framing: |_: &Sample<'_>| Framing::Lines,
     open,

@@ -21,6 +21,7 @@ pub(super) const FORMAT: LogFormat = LogFormat {
     name: "syslog-rfc5424",
     title: "Syslog, RFC 5424",
     needs_mapping: false,
+    has_context: false,
     detect: |sample| detect::share(sample, 97, |line| split(line).is_ok()),
     framing: |_: &Sample<'_>| Framing::Lines,
     open,

@@ -20,6 +20,7 @@ pub(super) const FORMAT: LogFormat = LogFormat {
     name: "zeek-json",
     title: "Zeek logs in JSON",
     needs_mapping: false,
+    has_context: false,
     detect,
     framing: detect::json_framing,
     open,

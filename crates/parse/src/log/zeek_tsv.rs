@@ -28,6 +28,7 @@ pub(super) const FORMAT: LogFormat = LogFormat {
     name: "zeek-tsv",
     title: "Zeek logs with tabs",
     needs_mapping: false,
+    has_context: true,
     detect,
     framing: |_| Framing::Lines,
     open,
