@@ -77,6 +77,7 @@ TEXT
 }
 
 # What stops the script where it did not expect to stop is in the bag, so that is a fault as well.
+# shellcheck disable=SC2317 # a trap calls it
 stopped() {
   local status=$?
   rm -rf "$work"
@@ -93,6 +94,18 @@ matching() { grep -a "$@" || [ $? = 1 ]; }             # grep for which no match
 escaped() { sed 's/../\\x&/g'; }                        # hexadecimal digits to what printf %b takes for bytes
 hex() { od -An -v -tx1 | tr -d ' \n'; }
 is_b64='^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?$'
+
+# unbase64: lines of base64, as `is_b64` has it, to lines as `escaped` writes them. Two digits are three hexadecimal ones.
+unbase64() {
+  awk 'BEGIN {
+      digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+      for (i = 0; i < 64; i++) for (j = 0; j < 64; j++) hex[substr(digits, i + 1, 1) substr(digits, j + 1, 1)] = sprintf("%03x", i * 64 + j)
+    }
+    { all = length($0); pads = gsub(/=/, "A"); last = all - (pads ? 3 : -1)
+      for (at = 1; at < last; at += 2) printf "%s", hex[substr($0, at, 2)]
+      if (pads) printf "%s", substr(hex[substr($0, last, 2)] hex[substr($0, last + 2, 2)], 1, 6 - 2 * pads)
+      print "" }' | escaped
+}
 
 digests() {  # DIR: the SHA-256 of each file in it, by name; one process for all
   (
@@ -251,10 +264,11 @@ shape() {
 manifest() {  # FILE LISTED: its form; the paths go to LISTED
   local before=$faults
   { tail -c 1 "$1" | tr -d '\n' | hex; [ -s "$1" ] || echo empty; } | none manifest-form "$1 does not end with LF" "$1 ends with LF"
-  matching -nvxE '[0-9a-f]{64}  [A-Za-z0-9._/-]+' "$1" | cut -c -80 |
+  matching -nvxE '[0-9a-f]{64}  .+' "$1" | cut -c -80 |
     none manifest-form "in $1: no SHA-256 in lower case, two spaces and a path" "$1 has digests and paths"
   cut -c 67- "$1" > "$2"
-  matching -nE '(^|/)\.{0,2}(/|$)' "$2" | none path "in $1: a part is empty, \".\" or \"..\"" "$1 has no path that leads elsewhere"
+  matching -nE '[^A-Za-z0-9._/-]|(^|/)\.{0,2}(/|$)' "$2" |
+    none path "in $1: has a character that is not allowed, or a part that is empty, \".\" or \"..\"" "$1 has no path that leads elsewhere"
   if ! sort -c "$2" 2> "$work/sort"; then
     fault manifest-order "$1: is not sorted"
   elif ! sort -cu "$2" 2> "$work/sort"; then
@@ -481,9 +495,6 @@ log() {
     fault log-unknown "no key that your trust file gives log $origin signed its checkpoint"
     finish
   fi
-  { matching -nvxE 'sha256:[0-9a-f]{64} SHA256:[A-Za-z0-9+/]{43} sha256:[0-9a-f]{64} [!-~]{1,256}' data/log/leaves | cut -c -100
-    tail -c 1 data/log/leaves | tr -d '\n' | hex; } | none log-form 'is no entry of a log' 'the entries of the log have their form'
-  [ "$faults" = 0 ] || finish
   mapfile -t lines < data/log/leaves
   mkdir "$work/entries"
   for i in "${!lines[@]}"; do printf '\0%s' "${lines[i]}" > "$work/entries/$((100000000 + i))"; done
@@ -495,6 +506,9 @@ log() {
     fault log-root "its ${#lines[@]} entries do not lead to the root that was signed for $size"
     finish
   fi
+  { matching -nvxE 'sha256:[0-9a-f]{64} SHA256:[A-Za-z0-9+/]{43} sha256:[0-9a-f]{64} [!-~]{1,256}' data/log/leaves | cut -c -100
+    tail -c 1 data/log/leaves | tr -d '\n' | hex; } | none log-form 'is no entry of a log' 'the entries of the log have their form'
+  [ "$faults" = 0 ] || finish
   checkpoint_root=$head_root
   remembered
   witnesses
@@ -574,8 +588,8 @@ base64_rule='def b64: type == "string" and length % 4 == 0 and (test("[^A-Za-z0-
 
 # The envelopes, one a line: to TSV of line, payload; and of line, keyid, signature.
 envelopes() {
-  local at payload keyid sig number=0 what
-  mkdir "$work/payloads" "$work/sigs"
+  local at lines
+  mkdir "$work/payloads" "$work/encoded" "$work/sigs"
   awk 1 data/attestations/statements.intoto.jsonl > "$work/envelopes.jsonl"
   strict "$work/envelopes.jsonl" | none envelope 'among the statements' 'envelopes are strict JSON, one a line'
   [ "$faults" = 0 ] || finish
@@ -595,16 +609,18 @@ envelopes() {
         ["payload", $at, .payload], (.signatures[] | ["sig", $at, .keyid, .sig]) end) | join(" ")' "$work/envelopes.jsonl" > "$work/envelopes"
   sed -n 's/^wrong //p' "$work/envelopes" | told 'envelopes are as DSSE v1 has them'
   [ "$faults" = 0 ] || finish
-  while read -r what at payload sig; do
-    if [ "$what" = payload ]; then
-      statements=$at
-      base64 -d <<< "$payload" > "$work/payloads/$((100000000 + at))"
-    else
-      keyid=$payload number=$((number + 1))
-      base64 -d <<< "$sig" > "$work/sigs/$((100000000 + number))"
-      echo "$at $keyid"
-    fi
-  done < "$work/envelopes" > "$work/signers"
+  sed -n 's/^payload [0-9]* //p' "$work/envelopes" | unbase64 > "$work/escapes"
+  mapfile -t lines < "$work/escapes"
+  statements=${#lines[@]}
+  for at in "${!lines[@]}"; do
+    printf '%b' "${lines[at]}" > "$work/payloads/$((100000001 + at))"
+    # what is signed, DSSE's pre-authentication encoding
+    printf 'DSSEv1 28 application/vnd.in-toto+json %d %b' $((${#lines[at]} / 4)) "${lines[at]}" > "$work/encoded/$((100000001 + at))"
+  done
+  sed -n 's/^sig //p' "$work/envelopes" > "$work/signers"    # statement, keyid, signature
+  cut -d ' ' -f 3 "$work/signers" | unbase64 > "$work/escapes"
+  mapfile -t lines < "$work/escapes"
+  for at in "${!lines[@]}"; do printf '%b' "${lines[at]}" > "$work/sigs/$((100000001 + at))"; done
   one_line "$work/payloads/"* > "$work/payloads.jsonl"
   strict "$work/payloads.jsonl" | none statement-form 'among the payloads' "$statements statements are strict JSON"
   [ "$faults" = 0 ] || finish
@@ -625,7 +641,7 @@ def ranges: type == "array" and all(.[]; text and test("\\A(0|[1-9][0-9]{0,19})-
   and ([.[] | split("-") | map(tonumber)] | all(.[]; .[0] <= .[1]) and (. as $r | all(range(1; length); $r[.][0] > $r[. - 1][1] + 1)));
 def descriptor: within(["annotations", "content", "digest", "name", "uri"]) and has_all(["digest", "name"]) and (.name | text)
   and (.digest | type == "object" and keys == ["sha256"] and (.sha256 | hex(64)))
-  and (has("content") | not or true) and (if has("content") then .content | b64 else true end)
+  and (if has("content") then .content | b64 else true end)
   and (if has("uri") then .uri | text else true end) and (if has("annotations") then .annotations | type == "object" else true end);
 def roles: ["evidence", "node", "log", "witness", "custodian", "releaser", "submitter", "analyst", "auditor"];
 def types: ["collection", "alteration", "consultation", "disclosure", "transfer", "combination", "erasure", "seal", "review",
@@ -671,8 +687,10 @@ def event:
     and (.details // {} | type == "object" and details($event.eventType))
     and all($subject[]; about($event))
     and (($subject | length) == 1 or (.eventType as $type | ["alteration", "disclosure", "transfer", "combination", "review", "refusal", "hold"] | index($type) != null)));
+def output: (.name | test("\\Aresults/[a-z0-9_-]+[.]parquet\\z")) and (.annotations // {} | (.rows, .bytes | decimal) and (.logicalSha256 | hex(64)));
 def provenance:
-  .predicate | type == "object" and keys == ["buildDefinition", "runDetails"]
+  (.predicate.buildDefinition.buildType != "urn:comity:correlate:v1"
+    or all(.subject[]; output) and (.predicate.runDetails.metadata.invocationId | hex(64))) and (.predicate | type == "object" and keys == ["buildDefinition", "runDetails"]
   and (.buildDefinition | type == "object" and keys == ["buildType", "externalParameters", "internalParameters", "resolvedDependencies"]
     and (.buildType == "urn:comity:normalise:v1" or .buildType == "urn:comity:correlate:v1")
     and (.externalParameters | type == "object" and (.caseId | text)) and (.internalParameters | type == "object" and (.nonce | hex(32)))
@@ -680,7 +698,7 @@ def provenance:
   and (.runDetails | within(["builder", "byproducts", "metadata"]) and has_all(["builder", "metadata"])
     and (.builder | within(["id", "version"]) and (.id | text and test("\\Aurn:comity:node:SHA256:[A-Za-z0-9+/]{43}\\z")))
     and (.metadata | type == "object" and keys == ["finishedOn", "invocationId", "startedOn"] and (.startedOn, .finishedOn | time) and (.invocationId | text))
-    and (.byproducts // [] | type == "array" and all(.[]; descriptor)));
+    and (.byproducts // [] | type == "array" and all(.[]; descriptor))));
 def wrong:
   if type != "object" or keys != ["_type", "predicate", "predicateType", "subject"] then "has other fields"
   elif ._type != "https://in-toto.io/Statement/v1" then "is of another type"
@@ -695,7 +713,6 @@ def wrong:
 '
 
 statements() {
-  local at=0 number=0 what digest content
   # shellcheck disable=SC2016
   jq -rn "$base64_rule$statement_rules"'
     foreach inputs as $one (0; . + 1; . as $at | $one | [wrong] as $wrong | if $wrong != [] then ["wrong", "statement-form\tstatement \($at): \($wrong[0])"] else
@@ -709,14 +726,10 @@ statements() {
   sed -n 's/^wrong //p' "$work/stated" | told 'statements are as docs/provenance.md has them'
   [ "$faults" = 0 ] || finish
   sed -n 's/^fact //p' "$work/stated" > "$work/facts"
-  mkdir "$work/contents"
-  while read -r what digest content; do
-    number=$((number + 1))
-    base64 -d <<< "$content" > "$work/contents/$((100000000 + number))"
-    echo "$digest"
-  done < <(matching '^content ' "$work/stated") > "$work/content-digests"
-  digests "$work/contents" | paste -d ' ' - "$work/content-digests" | awk '$1 != $2 { print $2 }' |
-    none statement-form 'content is not what this digest says' "$number records in the statements have their digests"
+  sed -n 's/^content \([^ ]*\) .*/\1/p' "$work/stated" > "$work/content-digests"
+  sed -n 's/^content [^ ]* //p' "$work/stated" | unbase64 > "$work/contents"
+  hashed "$work/contents" | paste -d ' ' - "$work/content-digests" | awk '$1 != $2 { print $2 }' |
+    none statement-form 'content is not what this digest says' 'records in the statements have their digests'
   [ "$faults" = 0 ] || finish
   jq -n '[inputs]' "$work/payloads.jsonl" > "$work/all.json"
   # the entries that the log must have, one for each signature: statement, fingerprint, place in the log
@@ -725,7 +738,7 @@ statements() {
     FILENAME ~ /stated$/ { if ($1 == "type") type[$2] = $3; next }
     FILENAME ~ /payload-digests$/ { payload[FNR] = $1; next }
     FILENAME ~ /leaves$/ { place[$0] = FNR; next }
-    { entry = "sha256:" payload[$1] " " $2 " sha256:" $3 " " type[$1]; print $1, $2, place[entry] + 0 }
+    { entry = "sha256:" payload[$1] " " $2 " sha256:" $4 " " type[$1]; print $1, $2, place[entry] + 0 }
   ' "$work/stated" "$work/payload-digests" data/log/leaves - > "$work/logged"
   awk '$3 == 0 { print "not-logged\tstatement " $1 ": the signature of " $2 " is not in the log" }' "$work/logged" | told 'every signature is in the log'
   [ "$faults" = 0 ] || finish
@@ -737,16 +750,13 @@ statements() {
 
 # Who signed what: signatures by the keys of the trust file must be true; who has the role is judged after.
 attribution() {
-  local at keyid entry number=0 message
+  local at keyid entry number=0
   declare -gA signed=()
   while read -r at keyid _; do
     number=$((number + 1))
     for entry in "${!keys[@]}"; do
       [ "${prints[entry]}" = "$keyid" ] || continue
-      message="$work/message"
-      { printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(stat -c %s "$work/payloads/$((100000000 + at))")"
-        cat "$work/payloads/$((100000000 + at))"; } > "$message"
-      if signed_by "$entry" "$message" "$work/sigs/$((100000000 + number))"; then
+      if signed_by "$entry" "$work/encoded/$((100000000 + at))" "$work/sigs/$((100000000 + number))"; then
         signed[$at]+=" $keyid "
       else
         printf 'signature-false\tstatement %s: the signature of %s is false\n' "$at" "$keyid" >> "$work/false"
@@ -797,11 +807,12 @@ needs() {  # ROLE…: whether a signer of statement `at` held one of the roles t
 }
 
 held_then() {  # ENTRY ROLE: whether its key held the role at `time`, so far as that can be known
-  local key=${keys[$1]} print=${prints[$1]} entry end seen ended='' kept=''
+  local key=${keys[$1]} print=${prints[$1]} entry end seen kept=''
   held_why=revoked-key held_text="the key of $print is revoked"
-  while read -r _ revoked_key revoked_since; do
-    [ "$revoked_key" != "$(printf '%b' "\\x00\\x00\\x00\\x0bssh-ed25519\\x00\\x00\\x00\\x20$(escaped <<< "$key")" | sha256sum | cut -c -64)" ] ||
-      [[ $time < $revoked_since ]] || return 1
+  while read -r revoked_at revoked_key revoked_since; do
+    [ "$revoked_key" = "$(printf '%b' "\\x00\\x00\\x00\\x0bssh-ed25519\\x00\\x00\\x00\\x20$(escaped <<< "$key")" | sha256sum | cut -c -64)" ] || continue
+    # the one who stole the key would say any time, but can't get before the revocation in the log
+    [[ $time < $revoked_since && $at -lt $revoked_at ]] || return 1
   done < "$work/revoked"
   held_why=expired-key held_text="the key of $print was not valid at ${time:0:14}"
   for entry in "${!keys[@]}"; do
@@ -904,18 +915,17 @@ end,
 '
 
 told_of() {
-  local file
+  local lines one
   jq -r --arg kind "$kind" --arg run "$run" '.[-1].predicate.details | select(.kind != $kind or (.run // "") != $run) | "the disclosure"' "$work/all.json" |
     none disclosure-content 'is of another kind or run than bag-info.txt says' 'what was disclosed is the kind and run of bag-info.txt'
   [ "$faults" = 0 ] || finish
   # readings: what items were read as, out of the statements of normalisation
   jq -r '.[].predicate | select(.buildDefinition.buildType? == "urn:comity:normalise:v1") | .runDetails.byproducts[0].digest.sha256' "$work/all.json" |
     sort -u > "$work/reading-digests"
-  mkdir "$work/readings"
-  paste -d ' ' "$work/content-digests" <(cd "$work/contents" && printf '%s\n' *) |
-    awk 'NR == FNR { wanted[$1]; next } ($1 in wanted) && !seen[$1]++ { print $2 }' "$work/reading-digests" - |
-    while read -r file; do cp "$work/contents/$file" "$work/readings/$file"; done
-  one_line /dev/null "$work/readings/"* > "$work/readings.jsonl"
+  paste -d ' ' "$work/content-digests" "$work/contents" |
+    awk 'FILENAME ~ /reading-digests$/ { wanted[$1]; next } ($1 in wanted) && !seen[$1]++ { print $2 }' "$work/reading-digests" - > "$work/escapes"
+  mapfile -t lines < "$work/escapes"
+  for one in "${lines[@]}"; do printf '%b' "$one" | tr '\n' ' '; echo; done > "$work/readings.jsonl"
   strict "$work/readings.jsonl" | none statement-form 'among the readings' 'readings are strict JSON'
   [ "$faults" = 0 ] || finish
   jq -n '[inputs]' "$work/readings.jsonl" > "$work/readings.json"
@@ -949,8 +959,8 @@ originals() {
         [[ $item == allow-lists/* || -f "data/inputs/$item/record-salts.secret" ]] || printf 'payload-missing\tdata/inputs/%s/record-salts.secret: is not in the bag\n' "$item"
       done
     jq -r '(.allow_lists[]?, .evidence[]?, .feeds[]?).id' "$work/definition.json" | sort > "$work/items"
-    [ "$kind" = feed ] || find data/inputs -mindepth 2 -maxdepth 2 -printf '%f\n' | sort | comm -23 - "$work/items" | sed 's/.*/not-stated\tinput &: the run did not use it/'
-    find data/inputs -name record-salts.secret 2> /dev/null | while read -r file; do
+    [ "$kind" = feed ] || find data -mindepth 3 -maxdepth 3 -path 'data/inputs/*' -printf '%f\n' | sort | comm -23 - "$work/items" | sed 's/.*/not-stated\tinput &: the run did not use it/'
+    find data -name record-salts.secret | while read -r file; do
       [[ $(stat -c %s "$file") = 65 && $(< "$file") =~ ^[0-9a-f]{64}$ ]] || printf 'proof-form\t%s: is no secret\n' "$file"
     done
   } | told 'originals are there, and have the digests that they are named by'
@@ -966,16 +976,17 @@ trees() {
 }
 
 proofs() {
-  local files file number=0 at record offset length salt bytes path heads lines
+  local files offset length salt
   files=(data/records/*.jsonl data/indicators/*.jsonl)
   [ "${#files[@]}" != 0 ] || { ok 'no records are disclosed'; return; }
-  for file in "${files[@]}"; do
-    grep -qxF -e "$(basename "$file" .jsonl)" "$work/items" || printf 'not-stated\t%s: the run did not use this item\n' "$file"
-  done | told 'records and indicators are of items that the run used'
   trees > "$work/trees"
-  for file in "${files[@]}"; do
-    grep -qF -e "$file " "$work/trees" || printf 'not-committed\t%s: no statement commits to its records\n' "$file"
-  done | told 'each was committed to by a statement'
+  printf '%s\n' "${files[@]}" | awk '
+    FILENAME ~ /items$/ { used[$1]; next }
+    FILENAME ~ /trees$/ { committed[$1]; next }
+    { id = $1; sub(/.*\//, "", id); sub(/[.]jsonl$/, "", id) }
+    !(id in used) { print "not-stated\t" $1 ": the run did not use this item"; next }
+    !($1 in committed) { print "not-committed\t" $1 ": no statement commits to its records" }' "$work/items" "$work/trees" - |
+    told 'records and indicators are of items that the run used, and were committed to'
   awk '{ print FILENAME, FNR }' "${files[@]}" > "$work/places"
   awk 1 "${files[@]}" > "$work/proofs.jsonl"
   strict "$work/proofs.jsonl" | none proof-form "among the proofs of $(printf '%.20s… ' "${files[@]##*/}")" 'proofs are strict JSON, one a line'
@@ -1000,23 +1011,16 @@ proofs() {
     { file = $1; last = $4 + 0 }' "$work/proofs" | told 'proofs have their form'
   [ "$faults" = 0 ] || finish
   # the leaves: 00, salt, offset, length, bytes
-  cut -d ' ' -f 4-7 "$work/proofs" | while read -r record offset length salt; do printf '00%s%016x%016x\n' "$salt" "$offset" "$length"; done |
+  cut -d ' ' -f 4-7 "$work/proofs" | while read -r _ offset length salt; do printf '00%s%016x%016x\n' "$salt" "$offset" "$length"; done |
     escaped > "$work/heads"
-  mapfile -t heads < "$work/heads"
-  mkdir "$work/records"
-  cut -d ' ' -f 8 "$work/proofs" > "$work/bytes"
-  while IFS= read -r bytes; do
-    { printf '%b' "${heads[number]}"; base64 -d <<< "${bytes#=}"; } > "$work/records/$((100000000 + number))"
-    number=$((number + 1))
-  done < "$work/bytes"
+  cut -d ' ' -f 8 "$work/proofs" | sed 's/^=//' | unbase64 | paste -d '' "$work/heads" - > "$work/records"
   # state: file, line, index, last index, hash, root, path; each turn takes a hash off each path, RFC 9162 §2.1.3.2
-  digests "$work/records" | paste -d ' ' - "$work/proofs" | awk '
+  hashed "$work/records" | paste -d ' ' - "$work/proofs" | awk '
     FILENAME ~ /trees$/ { records[$1] = $2; root[$1] = $3; next }
     { line = $2 " " $3 " " $5 - 1 " " records[$2] - 1 " " $1 " " root[$2]
       for (i = 10; i <= NF; i++) line = line " " $i
       print line }' "$work/trees" - > "$work/state"
-  rm -r "$work/records"
-  proof_results | told "$number records and indicators lead to the roots that were committed to"
+  proof_results | told "$(wc -l < "$work/proofs") records and indicators lead to the roots that were committed to"
 }
 
 proof_results() {
@@ -1075,6 +1079,7 @@ main() {
   now=$(date -u +%Y%m%d%H%M%S)
   work=$(mktemp -d)
   trap stopped EXIT
+  iconv -f UTF-8 -t UTF-8 "$trust" > "$work/iconv" 2>&1 || die "$trust: is not UTF-8"
   trust_file "$trust"
   cd -- "$bag"
 

@@ -6,7 +6,7 @@
 WORLD, as .ci/outside/run makes it: case/, keys/, trust, and the bags findings, full and feed. Three kinds of tamperer:
 one who has the bag alone; one who can seal it again (the releaser); and one who can also sign statements and the log
 (an insider of the authority that made it), so that each check is reached with all before it in order. Both verifiers
-must end with 4 and name the kind that is expected; some faults only comity can find. Needs `cryptography`.
+must end with 4 and name the kind that is expected; a few faults only one of them looks for. Needs `cryptography`.
 """
 import base64
 import concurrent.futures
@@ -225,10 +225,13 @@ def root(entries):
 FAULTS = {}
 
 
-def fault(kinds, bag="findings", shell=True, who=Bag):
+BOTH, COMITY, SCRIPT = {"comity", "verify.sh"}, {"comity"}, {"verify.sh"}
+
+
+def fault(kinds, bag="findings", by=BOTH, who=Bag):
     """`kinds`: words for it, any of them; of what is wrong in two ways, the verifiers may name either."""
     def register(tamper):
-        FAULTS[tamper.__name__.replace("_", "-")] = (tamper, kinds.split(), bag, shell, who)
+        FAULTS[tamper.__name__.replace("_", "-")] = (tamper, kinds.split(), bag, by, who)
         return tamper
     return register
 
@@ -242,9 +245,9 @@ FLIPPED = {
     "ro-crate": CRATE, "guide": "data/VERIFY.md", "allow-list": "data/inputs/allow-lists/*/original", "bag-info": "bag-info.txt",
 }
 for sort, pattern in FLIPPED.items():
-    FAULTS[f"flipped-bit-in-{sort}"] = (lambda bag, pattern=pattern: bag.flip(bag.first(pattern)), ["digest"], "findings", True, Bag)
+    FAULTS[f"flipped-bit-in-{sort}"] = (lambda bag, pattern=pattern: bag.flip(bag.first(pattern)), ["digest"], "findings", BOTH, Bag)
 for sort, pattern in {"evidence": "data/inputs/evidence/*/original", "secret": "data/inputs/evidence/*/record-salts.secret", "feed": "data/inputs/feeds/*/original"}.items():
-    FAULTS[f"flipped-bit-in-{sort}"] = (lambda bag, pattern=pattern: bag.flip(bag.first(pattern)), ["digest"], "full", True, Bag)
+    FAULTS[f"flipped-bit-in-{sort}"] = (lambda bag, pattern=pattern: bag.flip(bag.first(pattern)), ["digest"], "full", BOTH, Bag)
 
 
 @fault("digest manifest-form")
@@ -801,6 +804,32 @@ def revoked_node(bag):
     bag.finish()
 
 
+@fault("revoked-key", who=Insider)
+def erasure_by_a_revoked_custodian(bag):
+    erased_by_a_revoked_custodian(bag, later=1)
+
+
+# comity goes by the time that the statement gives
+@fault("revoked-key", by=SCRIPT, who=Insider)
+def erasure_backdated_by_a_revoked_custodian(bag):
+    erased_by_a_revoked_custodian(bag, later=-1)
+
+
+def erased_by_a_revoked_custodian(bag, later):
+    bag.trust += 'b@lka.example namespaces="comity-custodian" ' + bag.world.keys["stranger"].line + "\n"
+    subject = {"name": "key", "digest": {"sha256": sha256(bag.world.keys["custodian"].wire)}}
+    since = int(time.time()) + 60    # what was stated before in this case is to stand
+    bag.insert(bag.custody("revocation", subject, {"since": stamp(since)}), ["node", "stranger"])
+    value = bag.custody("erasure", bag.find("collection", "evidence/").value["subject"][0], {"reason": "none", "leaves": []})
+    value["predicate"]["time"] = stamp(since + later)
+    bag.insert(value, ["node", "custodian"])
+    bag.finish()
+
+
+def stamp(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 @fault("wrong-role", who=Insider)
 def erasure_by_the_node_alone(bag):
     item = bag.find("collection", "evidence/").value["subject"][0]
@@ -886,6 +915,13 @@ def other_query(bag):
     bag.finish()
 
 
+# comity looks for the queries that the definition names only
+@fault("payload-extra", by=SCRIPT, who=Insider)
+def query_that_nobody_ran(bag):
+    bag.write("data/verify/zzz.sql", "select 1\n")
+    bag.finish()
+
+
 @fault("definition-changed", who=Insider)
 def other_definition(bag):
     bag.edit("data/definition.json", lambda data: data + b"\n")
@@ -938,19 +974,19 @@ def other_feed(bag):
     bag.finish()
 
 
-@fault("root-differs", bag="full", who=Insider, shell=False)
+@fault("root-differs", bag="full", who=Insider, by=COMITY)
 def other_secret(bag):
     bag.edit(bag.first("data/inputs/evidence/*/record-salts.secret"), lambda data: (b"0" * 64 if data[:1] != b"0" else b"1" * 64) + b"\n")
     bag.finish()
 
 
-@fault("document-differs", who=Insider, shell=False)
+@fault("document-differs", who=Insider, by=COMITY)
 def other_report(bag):
     bag.edit("data/report.html", lambda data: data.replace(b"</body>", b"<p>And he confessed.</p></body>"))
     bag.finish()
 
 
-@fault("document-differs", who=Insider, shell=False)
+@fault("document-differs", who=Insider, by=COMITY)
 def other_guide(bag):
     bag.edit("data/VERIFY.md", lambda data: data + b"\nAll of this is right.\n")
     bag.finish()
@@ -1041,21 +1077,19 @@ class Judge:
         self.comity, self.script, self.world = comity, script, world
 
     def judge(self, name):
-        tamper, kinds, source, by_shell, who = FAULTS[name]
+        tamper, kinds, source, by, who = FAULTS[name]
         with tempfile.TemporaryDirectory(prefix="tamper-") as place:
             place = pathlib.Path(place)
             bag = who(self.world, source, place)
             tamper(bag)
             (place / "trust").write_text(bag.trust)
             origin = (bag.source / "data/log/checkpoint").read_text().splitlines()[0]
-            for memory in ("memory-comity", "memory-shell"):
+            for memory in ("memory-comity", "memory-script"):
                 (place / memory).mkdir()
                 if bag.remembered:
                     (place / memory / (sha256(origin.encode()) + ".txt")).write_text("\n".join(bag.remembered) + "\n")
-            wrong = self.by_comity(place, bag, kinds)
-            if by_shell:
-                wrong += self.by_shell(place, bag, kinds)
-            return wrong
+            wrong = self.by_comity(place, bag, kinds) if "comity" in by else []
+            return wrong + (self.by_script(place, bag, kinds) if "verify.sh" in by else [])
 
     def by_comity(self, place, bag, kinds):
         command = [self.comity, "-q", "--json", "verify", bag.dir, "--trust", place / "trust", "--memory", place / "memory-comity", "--level", "2"]
@@ -1066,8 +1100,8 @@ class Judge:
             found = done.stdout[-300:] + done.stderr[-300:]
         return [] if done.returncode == 4 and found in kinds else [f"comity: status {done.returncode}, {found}"]
 
-    def by_shell(self, place, bag, kinds):
-        command = ["bash", self.script, "--no-bagit", "--memory", place / "memory-shell", bag.dir, place / "trust"]
+    def by_script(self, place, bag, kinds):
+        command = ["bash", self.script, "--no-bagit", "--memory", place / "memory-script", bag.dir, place / "trust"]
         done = subprocess.run(command, capture_output=True, text=True)
         found = re.findall(r"(?m)^NOT OK  (\S+)", done.stdout)
         good = done.returncode == 4 and set(found) & set(kinds) and not done.stderr
@@ -1083,8 +1117,8 @@ def main(comity, script, place, *names):
             if wrong:
                 missed += 1
                 print(f"MISSED  {name} ({' or '.join(FAULTS[name][1])}): {'; '.join(wrong)}", flush=True)
-    only = sum(not FAULTS[name][3] for name in names)
-    print(f"{len(names)} tampered bags: {len(names) - missed} refused for the right reason by comity and, but for {only} that it can't find, by verify.sh")
+    print(f"{len(names) - missed} of {len(names)} tampered bags are refused for the right reason, "
+          f"{sum('comity' in FAULTS[name][3] for name in names)} by comity, {sum('verify.sh' in FAULTS[name][3] for name in names)} by verify.sh")
     return missed > 0
 
 
