@@ -38,7 +38,7 @@ fault() { line "NOT OK  $1  ${2:0:600}"; faults=$((faults + 1)); }
 # none KIND WHAT GOOD: stdin has a line for each thing that is as WHAT says, and there must be none.
 none() {
   local bad rest
-  if IFS= read -r bad; then
+  if IFS= read -r bad || [ "$bad" ]; then
     rest=$(wc -l)
     [ "$rest" = 0 ] || rest=", and $rest more"
     fault "$1" "$bad: $2${rest#0}"
@@ -264,7 +264,7 @@ shape() {
 manifest() {  # FILE LISTED: its form; the paths go to LISTED
   local before=$faults
   { tail -c 1 "$1" | tr -d '\n' | hex; [ -s "$1" ] || echo empty; } | none manifest-form "$1 does not end with LF" "$1 ends with LF"
-  matching -nvxE '[0-9a-f]{64}  .+' "$1" | cut -c -80 |
+  matching -nvxE $'[0-9a-f]{64}  [^\r]+' "$1" | cut -c -80 |
     none manifest-form "in $1: no SHA-256 in lower case, two spaces and a path" "$1 has digests and paths"
   cut -c 67- "$1" > "$2"
   matching -nE '[^A-Za-z0-9._/-]|(^|/)\.{0,2}(/|$)' "$2" |
@@ -515,36 +515,42 @@ log() {
   [ "$faults" = 0 ] || finish
 }
 
-# What was accepted before. Of a larger one nothing can be shown by these entries.
+# What was accepted before: checkpoints in a file named by the origin's SHA-256, and beside it the entries of the longest
+# log, which show that an older head is of it.
 remembered() {
-  local known_size known_root known largest=0 same='' forked='' file
+  local known_size known_root known largest=0 same='' forked=''
   if [ -z "$memory" ]; then ok 'no memory: this log is taken as it comes'; return; fi
-  file="$memory/$(printf '%s' "$origin" | sha256sum | cut -c -64).txt"
-  [ -e "$file" ] || { ok 'this log is seen for the first time'; return; }
+  known_file="$memory/$(printf '%s' "$origin" | sha256sum | cut -c -64)"
+  [ -e "$known_file.txt" ] || { ok 'this log is seen for the first time'; return; }
   while IFS=' ' read -r known_size known_root known; do
-    [[ $known_size =~ ^[0-9]{1,15}$ && $known_root =~ ^[0-9a-f]{64}$ && $known == "$origin" ]] ||
-      die "$file: has a line that is no checkpoint"
+    [[ $known_size =~ ^[0-9]{1,9}$ && $known_root =~ ^[0-9a-f]{64}$ && $known == "$origin" ]] ||
+      die "$known_file.txt: has a line that is no checkpoint"
     [ "$known_size" -le "$largest" ] || largest=$known_size
     if [ "$known_size" -le "$size" ]; then
       [ "$(root "$known_size")" = "$known_root" ] || forked=$known_size
       [ "$known_size" != "$size" ] || same=1
     fi
-  done < "$file"
+  done < "$known_file.txt"
+  if [ "$largest" -gt "$size" ] && [ -e "$known_file.leaves" ] && [ "$(wc -l < "$known_file.leaves")" -gt "$size" ]; then
+    if head -n "$size" "$known_file.leaves" | cmp -s - data/log/leaves; then same=1; else forked=$size; fi
+  fi
   if [ "$forked" ]; then
     fault log-forked "within its first $forked entries it is not the log that was accepted before"
   elif [ "$largest" -gt "$size" ] && [ -z "$same" ]; then
     fault checkpoint-older-unproven "$size entries, but $largest were accepted before"
   else
-    ok "it continues what was accepted before, $largest entries"
+    ok "it is the log that was accepted before, with $largest entries"
   fi
 }
 
 remember() {
-  local file
   [ "$memory" ] || return 0
   mkdir -p "$memory"
-  file="$memory/$(printf '%s' "$origin" | sha256sum | cut -c -64).txt"
-  grep -qsxF -e "$size $checkpoint_root $origin" "$file" || printf '%s %s %s\n' "$size" "$checkpoint_root" "$origin" >> "$file"
+  if ! [ -e "$known_file.leaves" ] || [ "$(wc -l < "$known_file.leaves")" -lt "$size" ]; then
+    cp data/log/leaves "$known_file.partial-$$"
+    mv "$known_file.partial-$$" "$known_file.leaves"
+  fi
+  grep -qsxF -e "$size $checkpoint_root $origin" "$known_file.txt" || printf '%s %s %s\n' "$size" "$checkpoint_root" "$origin" >> "$known_file.txt"
 }
 
 # Cosignatures by trusted witnesses, on the checkpoint and on the last one that a partner cosigned: seen has `<size> <time>`.
@@ -716,8 +722,11 @@ statements() {
   # shellcheck disable=SC2016
   jq -rn "$base64_rule$statement_rules"'
     foreach inputs as $one (0; . + 1; . as $at | $one | [wrong] as $wrong | if $wrong != [] then ["wrong", "statement-form\tstatement \($at): \($wrong[0])"] else
-      (if .predicateType == "urn:comity:custody-event:v1" then .predicate | ["fact", $at, .eventType, (.time | stamp), (.details.since // "" | if . == "" then "-" else stamp end)]
+      (if .predicateType == "urn:comity:custody-event:v1" then .predicate | ["fact", $at, .eventType, (.time | stamp),
+          if any(.records[]?; .content | @base64d | try (fromjson | .role == "custodian") catch false) then "custodian" else "-" end]
        else .predicate | ["fact", $at, (.buildDefinition.buildType | ltrimstr("urn:comity:") | rtrimstr(":v1")), (.runDetails.metadata.finishedOn | stamp), "-"] end),
+      (select(.predicate.eventType == "revocation") | ["revoked", $at, .subject[0].digest.sha256]
+        + (.predicate | if .details.since? then [(.details.since | stamp), "compromised"] else [(.time | stamp), "-"] end)),
       (.predicateType as $type | ["type", $at, $type]),
       (select(.predicate.eventType == "consultation") | ["content", .subject[0].digest.sha256, (.predicate.details.query | @base64)]),
       (.subject[], .predicate.records[]?, .predicate.buildDefinition.resolvedDependencies[]?, .predicate.runDetails.byproducts[]?
@@ -726,6 +735,7 @@ statements() {
   sed -n 's/^wrong //p' "$work/stated" | told 'statements are as docs/provenance.md has them'
   [ "$faults" = 0 ] || finish
   sed -n 's/^fact //p' "$work/stated" > "$work/facts"
+  sed -n 's/^revoked //p' "$work/stated" > "$work/revoked"
   sed -n 's/^content \([^ ]*\) .*/\1/p' "$work/stated" > "$work/content-digests"
   sed -n 's/^content [^ ]* //p' "$work/stated" | unbase64 > "$work/contents"
   hashed "$work/contents" | paste -d ' ' - "$work/content-digests" | awk '$1 != $2 { print $2 }' |
@@ -741,6 +751,9 @@ statements() {
     { entry = "sha256:" payload[$1] " " $2 " sha256:" $4 " " type[$1]; print $1, $2, place[entry] + 0 }
   ' "$work/stated" "$work/payload-digests" data/log/leaves - > "$work/logged"
   awk '$3 == 0 { print "not-logged\tstatement " $1 ": the signature of " $2 " is not in the log" }' "$work/logged" | told 'every signature is in the log'
+  [ "$faults" = 0 ] || finish
+  awk '$1 == at && $3 != last + 1 { print "signature-late\tstatement " $1 ": the signature of " $2 " was added late: the log has it elsewhere" }
+    { at = $1; last = $3 }' "$work/logged" | told 'the signatures of each stand side by side'
   [ "$faults" = 0 ] || finish
   awk '!($1 in first) || $3 < first[$1] { first[$1] = $3 } END { for (at = 1; at in first; at++) print at, first[at] }' "$work/logged" > "$work/first"
   awk '$2 <= last { print "statement " $1 } { last = $2 }' "$work/first" |
@@ -771,10 +784,10 @@ attribution() {
 }
 
 judge() {
-  local at what time first memberships=0
+  local at what time first custodian='' member
   declare -A firsts=()
   while read -r at first; do firsts[$at]=$first; done < "$work/first"
-  while read -r at what time _; do
+  while read -r at what time member; do
     if [ -z "${signed[$at]-}" ]; then
       printf 'unknown-signer\tstatement %s (%s): signed by nobody that your trust file knows: a claim\n' "$at" "$what"
       continue
@@ -787,8 +800,8 @@ judge() {
       erasure | revocation) needs custodian ;;
       membership)
         # the first members of a case come before any custodian
-        [ "$memberships" = 0 ] || needs custodian
-        memberships=$((memberships + 1)) ;;
+        [ -z "$custodian" ] || needs custodian
+        [ "$member" = - ] || custodian=1 ;;
     esac
   done < "$work/facts"
 }
@@ -808,23 +821,30 @@ needs() {  # ROLE…: whether a signer of statement `at` held one of the roles t
 
 held_then() {  # ENTRY ROLE: whether its key held the role at `time`, so far as that can be known
   local key=${keys[$1]} print=${prints[$1]} entry end seen kept=''
-  held_why=revoked-key held_text="the key of $print is revoked"
-  while read -r revoked_at revoked_key revoked_since; do
-    [ "$revoked_key" = "$(printf '%b' "\\x00\\x00\\x00\\x0bssh-ed25519\\x00\\x00\\x00\\x20$(escaped <<< "$key")" | sha256sum | cut -c -64)" ] || continue
-    # the one who stole the key would say any time, but can't get before the revocation in the log
-    [[ $time < $revoked_since && $at -lt $revoked_at ]] || return 1
+  local at_most=${time:0:14} revoked_at revoked_key since compromised
+  seen=$(awk -v at="${firsts[$at]}" '$1 >= at { print $2 }' "$work/seen" | sort | head -n 1)
+  while read -r revoked_at revoked_key since compromised; do
+    # a key may sign its own revocation
+    if [ "$revoked_at" = "$at" ] || [ "$revoked_key" != "$(wire "$key" | sha256sum | cut -c -64)" ]; then continue; fi
+    held_why=revoked-key held_text="the key of $print is revoked"
+    [[ $time < $since && $at -lt $revoked_at ]] || return 1
+    held_why=expired-unwitnessed held_text="the key of $print was stolen, and no trusted witness saw the statement before it was"
+    [[ $compromised = - || ( -n $seen && $seen < ${since:0:14} ) ]] || return 1
   done < "$work/revoked"
-  held_why=expired-key held_text="the key of $print was not valid at ${time:0:14}"
+  # nothing was signed later than now, whatever a signer's clock says
+  [[ ! $at_most > $now ]] || at_most=$now
+  held_why=expired-key held_text="the key of $print was not valid at $at_most"
   for entry in "${!keys[@]}"; do
-    if [ "${keys[entry]}" = "$key" ] && has "$entry" "$2" && valid "$entry" "${time:0:14}"; then kept=$entry; break; fi
+    if [ "${keys[entry]}" = "$key" ] && has "$entry" "$2" && valid "$entry" "$at_most"; then kept=$entry; break; fi
   done
   [ "$kept" ] || return 1
   end=${before[kept]}
   [[ -n $end && ! $end > $now ]] || return 0
   held_why=expired-unwitnessed held_text="the key of $print has ended, and no trusted witness saw the statement before it did"
-  seen=$(awk -v at="${firsts[$at]}" '$1 >= at { print $2 }' "$work/seen" | sort | head -n 1)
   [[ -n $seen && $seen < $end ]]
 }
+
+wire() { printf '\0\0\0\013ssh-ed25519\0\0\0\040'; printf '%b' "$(escaped <<< "$1")"; }    # KEY, as SSH writes it
 
 seals() {
   local entry role
@@ -1091,8 +1111,6 @@ main() {
   log
   envelopes
   statements
-  jq -r '.[] | select(.predicate.eventType? == "revocation" and .predicate.details.since?) | .subject[0].digest.sha256' "$work/all.json" > "$work/revoked-keys"
-  awk '$2 == "revocation" && $4 != "-" { print $1, $4 }' "$work/facts" | paste -d ' ' "$work/revoked-keys" - | awk '{ print $2, $1, $3 }' > "$work/revoked"
   attribution
   coverage
   told_of

@@ -62,7 +62,7 @@ class Bag:
         self.world, self.dir, self.source = world, place / "bag", world.place / source
         shutil.copytree(self.source, self.dir)
         self.trust = world.trust
-        self.remembered = []
+        self.remembered, self.remembered_leaves = [], None
         self.releaser = "submitter" if source == "feed" else "releaser"
 
     def path(self, name):
@@ -699,6 +699,15 @@ def forked_log(bag):
     bag.remembered = [f"{int(size) - 5} {'0' * 64} {origin}"]
 
 
+@fault("log-forked")
+def older_log_that_is_another(bag):
+    origin = bag.read("data/log/checkpoint").decode().splitlines()[0]
+    leaves = bag.read("data/log/leaves").decode().splitlines()
+    bag.remembered_leaves = [leaves[1], leaves[0], *leaves[2:], leaves[0]]
+    head = root([leaf.encode() for leaf in bag.remembered_leaves]).hex()
+    bag.remembered = [f"{len(bag.remembered_leaves)} {head} {origin}"]
+
+
 # -- by an insider
 
 @fault("log-forked", who=Insider)
@@ -806,24 +815,36 @@ def revoked_node(bag):
 
 @fault("revoked-key", who=Insider)
 def erasure_by_a_revoked_custodian(bag):
-    erased_by_a_revoked_custodian(bag, later=1)
+    erased_after_a_revocation(bag, later=5)
 
 
-# comity goes by the time that the statement gives
-@fault("revoked-key", by=SCRIPT, who=Insider)
+@fault("revoked-key", who=Insider)
 def erasure_backdated_by_a_revoked_custodian(bag):
-    erased_by_a_revoked_custodian(bag, later=-1)
+    erased_after_a_revocation(bag, later=-5)
 
 
-def erased_by_a_revoked_custodian(bag, later):
-    bag.trust += 'b@lka.example namespaces="comity-custodian" ' + bag.world.keys["stranger"].line + "\n"
-    subject = {"name": "key", "digest": {"sha256": sha256(bag.world.keys["custodian"].wire)}}
-    since = int(time.time()) + 60    # what was stated before in this case is to stand
-    bag.insert(bag.custody("revocation", subject, {"since": stamp(since)}), ["node", "stranger"])
+def erased_after_a_revocation(bag, later):
+    now = int(time.time())
+    revoke(bag, {}, now)
     value = bag.custody("erasure", bag.find("collection", "evidence/").value["subject"][0], {"reason": "none", "leaves": []})
-    value["predicate"]["time"] = stamp(since + later)
+    value["predicate"]["time"] = stamp(now + later)
     bag.insert(value, ["node", "custodian"])
     bag.finish()
+
+
+@fault("expired-unwitnessed", who=Insider)
+def stolen_key_whose_erasure_nobody_saw(bag):
+    now = int(time.time())
+    revoke(bag, {"since": stamp(now)}, now)
+    bag.finish()
+
+
+def revoke(bag, details, at):
+    """Another custodian revokes the key of the first."""
+    bag.trust += 'b@lka.example namespaces="comity-custodian" ' + bag.world.keys["stranger"].line + "\n"
+    value = bag.custody("revocation", {"name": "key", "digest": {"sha256": sha256(bag.world.keys["custodian"].wire)}}, details)
+    value["predicate"]["time"] = stamp(at)
+    bag.insert(value, ["node", "stranger"])
 
 
 def stamp(seconds):
@@ -879,6 +900,18 @@ def entry_without_its_statement(bag):
     at = min(last.at)
     bag.leaves[at:at] = ["sha256:" + "0" * 64 + bag.leaves[0][71:]]
     last.at = [place + 1 for place in last.at]
+    bag.finish()
+
+
+@fault("signature-late", who=Insider)
+def signature_put_later(bag):
+    bag.path("data/log/witnessed").unlink()
+    # of the disclosure, whose entries are the last: its second is logged after that of another statement
+    last = bag.statements[-1]
+    bag.insert(bag.find("collection", "evidence/").value, ["node"])
+    added, (first, second) = bag.statements[-2], last.at
+    bag.leaves[added.at[0]], bag.leaves[first] = bag.leaves[first], bag.leaves[added.at[0]]
+    last.at, added.at = [added.at[0], second], [first]
     bag.finish()
 
 
@@ -1088,6 +1121,8 @@ class Judge:
                 (place / memory).mkdir()
                 if bag.remembered:
                     (place / memory / (sha256(origin.encode()) + ".txt")).write_text("\n".join(bag.remembered) + "\n")
+                if bag.remembered_leaves:
+                    (place / memory / (sha256(origin.encode()) + ".leaves")).write_text("\n".join(bag.remembered_leaves) + "\n")
             wrong = self.by_comity(place, bag, kinds) if "comity" in by else []
             return wrong + (self.by_script(place, bag, kinds) if "verify.sh" in by else [])
 
