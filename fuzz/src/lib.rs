@@ -8,8 +8,8 @@
 //!
 //! `.ci/fuzz` builds the targets with LLVM's SanitizerCoverage, by flags that stable Rust takes, and runs them
 //! under libFuzzer. Seeds are written by the targets themselves, when `COMITY_FUZZ_SEEDS` names a directory.
-//! A target's binary with a file as its argument runs that one input again. Inputs that once crashed a target
-//! are kept under `past/<target>/`.
+//! A target's binary with a file as its argument runs that one input again. What crashed a target becomes a
+//! test of the crate, or a seed.
 
 pub mod samples;
 

@@ -52,10 +52,10 @@ fn inputs() -> Vec<Vec<u8>> {
     let (collection, erasure, membership, revocation) = (&samples[0], &samples[5], &samples[6], &samples[7]);
     let run = samples::provenance();
     [
-        format!("n {collection}\nn {run}\nw 1772355700\nnr {}", disclosure("")),
+        format!("n {collection}\nn {run}\nnr {}\nw 1772355700", disclosure("")),
         format!("-\nn {membership}\nnc {erasure}\nnr {}\nw 1772355700", disclosure("")),
         format!("n {collection}\n-\n-\nnr {}\nw 1772355700", disclosure(r#""1-2""#)),
-        format!("nc {collection}\n-\ns\nw 1790000000\nnr {}", disclosure(r#""1-1","2-2""#)),
+        format!("nc {collection}\n-\ns\nnr {}\nw 1790000000", disclosure(r#""2-2""#)),
         format!("nc {collection}\ns\nnc {revocation}\n-\nn {}", disclosure(r#""0-18446744073709551615""#)),
     ]
     .map(String::into_bytes)

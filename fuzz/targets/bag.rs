@@ -157,7 +157,7 @@ fn make(dir: &Path, path: &str) -> bool {
     let parts: Vec<&str> = plain.strip_suffix('/').unwrap_or(plain).split('/').collect();
     let within = |part: &&str| !matches!(*part, "" | "." | "..") && part.len() < 100 && !part.contains('\0');
     let ours = [bag::BAGIT, bag::BAG_INFO, bag::MANIFEST, bag::TAG_MANIFEST].contains(&parts[0]);
-    if ours || parts.len() > 8 || !parts.iter().all(within) {
+    if ours || (link && directory) || parts.len() > 8 || !parts.iter().all(within) {
         return false;
     }
     let place = dir.join(parts.join("/"));

@@ -177,6 +177,8 @@ fn check_packed(into: &Path, found: &BTreeMap<String, Vec<u8>>) {
     let (archive, again) = (DIR.join("archive"), DIR.join("again"));
     let mut packed = Vec::new();
     match pack(into, "b", &mut packed) {
+        // an archive of no files has no form
+        Ok(()) if found.is_empty() => {}
         Ok(()) => {
             fs::write(&archive, &packed).unwrap();
             unpack(&archive, None, &again, LIMITS).unwrap();
