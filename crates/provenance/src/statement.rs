@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -285,11 +285,18 @@ struct DigestSet {
 #[serde(deny_unknown_fields)]
 struct ReadDescriptor {
     name: String,
+    #[serde(default, deserialize_with = "present")]
     uri: Option<String>,
     digest: DigestSet,
+    #[serde(default, deserialize_with = "present")]
     content: Option<String>,
     #[serde(default)]
     annotations: BTreeMap<String, Value>,
+}
+
+/// A text, not a `null` in its place.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// A descriptor that contradicts itself.
@@ -590,6 +597,10 @@ mod tests {
         assert!(matches!(number, Err(StatementError::Value(Value::Number(_)))));
         let null = edited(&collection(), |value| value["predicate"]["recipient"] = Value::Null);
         assert!(matches!(null, Err(StatementError::Value(Value::Null))));
+        for field in ["uri", "content"] {
+            let null = edited(&provenance(), |value| value["subject"][0][field] = Value::Null);
+            assert_eq!(shape(null), "invalid type: null, expected a string");
+        }
         let records = |text: &str| {
             shape(edited(&collection(), |value| {
                 value["predicate"]["details"]["recordTree"]["records"] = json!(text)
