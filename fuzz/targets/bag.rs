@@ -151,12 +151,17 @@ fn check_layout(paths: &[u8]) {
     fs::remove_dir_all(&dir).unwrap();
 }
 
+/// What may lie beside `data/`.
+fn tag_names() -> [&'static str; 6] {
+    [bag::BAGIT, bag::BAG_INFO, bag::MANIFEST, bag::TAG_MANIFEST, bag::SEAL, bag::TIME_STAMP]
+}
+
 fn make(dir: &Path, path: &str) -> bool {
     let (link, plain) = path.strip_prefix('@').map_or((false, path), |rest| (true, rest));
     let directory = plain.ends_with('/');
     let parts: Vec<&str> = plain.strip_suffix('/').unwrap_or(plain).split('/').collect();
     let within = |part: &&str| !matches!(*part, "" | "." | "..") && part.len() < 100 && !part.contains('\0');
-    let ours = [bag::BAGIT, bag::BAG_INFO, bag::MANIFEST, bag::TAG_MANIFEST].contains(&parts[0]);
+    let ours = tag_names().contains(&parts[0]);
     if ours || (link && directory) || parts.len() > 8 || !parts.iter().all(within) {
         return false;
     }
