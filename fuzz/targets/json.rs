@@ -43,7 +43,7 @@ fn same(a: &Value, b: &Value) -> bool {
         }
         (Value::Number(a), Value::Number(b)) if a.is_f64() && b.is_f64() => {
             let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
-            (a - b).abs() <= a.abs() * 4.0 * f64::EPSILON
+            (a - b).abs() <= f64::MIN_POSITIVE + a.abs() * 4.0 * f64::EPSILON
         }
         _ => a == b,
     }
