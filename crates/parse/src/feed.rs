@@ -10,6 +10,7 @@ use comity_model::{Claim, Kind, Reject};
 use crate::log::{OptionsError, Sample};
 
 mod csv;
+mod json;
 mod misp;
 mod pattern;
 mod plain;

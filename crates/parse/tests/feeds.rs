@@ -190,3 +190,37 @@ proptest! {
         prop_assert!(seen.0.is_sorted());
     }
 }
+
+/// `serde_json` reads `{"$serde_json::private::RawValue": "…"}` as the JSON inside the string, which no other reader does.
+#[test]
+fn no_key_is_read_as_more_than_a_key() {
+    let hidden = |inner: &str| {
+        let text = inner.replace('\\', r"\\").replace('"', "\\\"");
+        [
+            format!(r#"{{"$serde_json::private::RawValue":"{text}"}}"#),
+            format!(r#"{{"\u0024serde_json::private::RawValue":"{text}"}}"#),
+        ]
+    };
+    let event = r#"{"Event":{"Attribute":[{"type":"ip-dst","value":"198.51.100.7","to_ids":true}]}}"#;
+    let indicator = r#"{"type":"indicator","id":"indicator--5f1c22d0-0000-4000-8000-000000000000","pattern_type":"stix",
+        "pattern":"[ipv4-addr:value = '198.51.100.7']","valid_from":"2026-01-01T00:00:00Z"}"#;
+    let bundle = format!(r#"{{"type":"bundle","objects":[{indicator}]}}"#);
+    for (format, whole) in [("misp", event.to_owned()), ("stix", bundle)] {
+        let options = FeedOptions::default();
+        assert!(read(format, whole.as_bytes(), &options).contains("198.51.100.7"), "{format}");
+        for text in hidden(&whole) {
+            let found = read(format, text.as_bytes(), &options);
+            assert!(found.starts_with("1 ! ") && !found.contains("198.51.100.7"), "{text}: {found}");
+        }
+        for text in hidden(r#""198.51.100.7""#) {
+            let inside = whole.replace("\"198.51.100.7\"", &text);
+            let inside = inside.replace("\"[ipv4-addr:value = '198.51.100.7']\"", &text);
+            assert_ne!(inside, whole);
+            let found = read(format, inside.as_bytes(), &options);
+            assert!(!found.contains("ipv4-addr \"198.51.100.7\""), "{inside}: {found}");
+        }
+        for text in [r#"{"$serde_json::private::RawValue":"{"}"#, r#"{"$serde_json::private::RawValue":1}"#] {
+            assert!(read(format, text.as_bytes(), &options).starts_with("1 ! "), "{text}");
+        }
+    }
+}

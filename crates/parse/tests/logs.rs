@@ -237,3 +237,50 @@ proptest! {
         accounts(&LOG_FORMATS[reader], &bytes);
     }
 }
+
+/// `serde_json` has a key with a meaning of its own; here it is one as any other.
+#[test]
+fn no_key_is_read_as_more_than_a_key() {
+    let whole = [
+        (
+            "zeek-json",
+            r#"{"ts":1713484800.5,"uid":"C1","id.orig_h":"10.0.0.1","id.orig_p":1,"id.resp_h":"198.51.100.7","id.resp_p":443,"proto":"tcp"}"#,
+        ),
+        (
+            "suricata-eve",
+            r#"{"timestamp":"2024-04-19T00:00:00.000000+0000","event_type":"flow","src_ip":"10.0.0.1","src_port":1,"dest_ip":"198.51.100.7","dest_port":443,"proto":"TCP","flow":{"bytes_toserver":1}}"#,
+        ),
+        (
+            "ndjson",
+            r#"{"when":"2024-04-19T00:00:00Z","src":"10.0.0.1","dst":"198.51.100.7","info":{"image":"x"}}"#,
+        ),
+    ];
+    for (name, line) in whole {
+        let format = log::by_name(name).unwrap();
+        let options = options(format);
+        let read = |line: String| read_all(format, "x", line.as_bytes(), &options, 1 << 20).remove(0);
+        let plain = read(line.to_owned());
+        assert_eq!(plain.outcome, Outcome::Event, "{name}");
+        for key in ["$serde_json::private::RawValue", r"\u0024serde_json::private::RawValue"] {
+            let text = line.replace('"', "\\\"");
+            // instead of a record, beside its members, and instead of a value
+            let hidden = read(format!(r#"{{"{key}":"{text}"}}"#));
+            assert!(
+                hidden.event.values.values().flatten().all(|v| v != "198.51.100.7"),
+                "{name}: {hidden:?}"
+            );
+            let beside = read(line.replacen('{', &format!(r#"{{"{key}":"{text}","#), 1));
+            assert_eq!(
+                (beside.outcome, beside.event),
+                (plain.outcome.clone(), plain.event.clone()),
+                "{name}"
+            );
+            let value = format!(r#"{{"{key}":"\"198.51.100.7\""}}"#);
+            let inside = read(line.replace("\"198.51.100.7\"", &value));
+            assert!(
+                inside.event.values.values().flatten().all(|v| v != "198.51.100.7"),
+                "{name}: {inside:?}"
+            );
+        }
+    }
+}

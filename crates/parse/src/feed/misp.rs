@@ -40,7 +40,7 @@ fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<
     if is_hash_list(feed) {
         return Err(not_a_feed("the hashes.csv of a MISP feed directory"));
     }
-    let value: Value = match serde_json::from_slice(feed) {
+    let value = match super::json::tree(feed) {
         Ok(value) => value,
         Err(error) => {
             let place = Place { record: 1, offset: 0, length: super::plain::wide(feed.len()) };

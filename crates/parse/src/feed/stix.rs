@@ -52,7 +52,7 @@ fn detect(sample: &Sample<'_>) -> u8 {
 fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<(), OptionsError> {
     let whole = Place { record: 1, offset: 0, length: super::plain::wide(feed.len()) };
     let feed = feed.strip_prefix(b"\xef\xbb\xbf").unwrap_or(feed);
-    let value: Value = match serde_json::from_slice(feed) {
+    let value = match super::json::tree(feed) {
         Ok(value) => value,
         Err(error) => {
             sink.reject(whole, Reject::new(Reason::BadJson, format!("feed is no JSON: {error}")), "");
