@@ -310,6 +310,13 @@ fn forms() -> Vec<Row> {
         ),
         rewritten("an unknown field", "\"caseId\":", "\"note\":\"x\",\"caseId\":"),
         rewritten("a number that readers round", "\"caseId\":\"2026-014\"", "\"caseId\":9007199254740993"),
+        inside("a number of rows with a zero before it", "statement-form", |bag| {
+            let at = bag.find("correlate", 0);
+            bag.change(at, |value| {
+                let rows = &mut value["subject"][0]["annotations"]["rows"];
+                *rows = format!("0{}", rows.as_str().unwrap()).into();
+            });
+        }),
         rewritten("another type of statement", "in-toto.io/Statement/v1", "in-toto.io/Statement/v2"),
         rewritten(
             "a predicate that nobody knows",

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comity_provenance::Sha256Digest;
 use comity_provenance::statement::{
     BuildType, CustodyEvent, Descriptor, Details, EventType, Predicate, Provenance, RecordTree, Statement,
 };
+use comity_provenance::{Sha256Digest, decimal};
 use comity_store::case::{EvidenceIntake, FeedIntake, FeedRecord, Normalised, Shelf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -292,8 +292,8 @@ fn output_of(subject: &Descriptor) -> Option<ToldOutput> {
     let text = |name: &str| subject.annotations().get(name)?.as_str();
     Some(ToldOutput {
         table: subject.name().strip_prefix("results/")?.strip_suffix(".parquet")?.to_owned(),
-        rows: text(ROWS)?.parse().ok()?,
-        bytes: text(BYTES)?.parse().ok()?,
+        rows: decimal(text(ROWS)?)?,
+        bytes: decimal(text(BYTES)?)?,
         sha256: subject.sha256(),
         logical_sha256: text(LOGICAL)?.parse().ok()?,
     })

@@ -19,3 +19,4 @@ pub mod trust;
 pub use digest::{Algorithm, BadDigest, Hashers, Sha256Digest, Sha256Hasher};
 pub use envelope::Envelope;
 pub use keys::{KeyError, PublicKey, SecretKey};
+pub use record_tree::decimal;

@@ -380,7 +380,7 @@ impl<'de> Deserialize<'de> for ProvenRecord {
 }
 
 /// An integer as it is written where texts are signed or proven: digits, no leading zero.
-pub(crate) fn decimal(text: &str) -> Option<u64> {
+pub fn decimal(text: &str) -> Option<u64> {
     let number: u64 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
 }

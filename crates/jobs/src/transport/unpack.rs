@@ -282,7 +282,7 @@ fn read_pax(mut records: &[u8], extension: &mut Extension) -> Result<(), Option<
         let (key, value, rest) = pax_record(records).ok_or(None)?;
         match key {
             "path" if extension.path.is_none() => extension.path = Some(value.to_owned()),
-            "size" if extension.bytes.is_none() => extension.bytes = Some(decimal(value).ok_or(None)?),
+            "size" if extension.bytes.is_none() => extension.bytes = Some(number(value).ok_or(None)?),
             "path" | "size" => return Err(None),
             key if IGNORED_KEYS.contains(&key) => {}
             key => return Err(Some(key.to_owned())),
@@ -295,16 +295,13 @@ fn read_pax(mut records: &[u8], extension: &mut Extension) -> Result<(), Option<
 /// The first record, `length key=value` and LF, and what comes after it.
 fn pax_record(records: &[u8]) -> Option<(&str, &[u8], &[u8])> {
     let digits = records.iter().position(|b| *b == b' ')?;
-    let length = usize::try_from(decimal(records.get(..digits)?)?).ok()?;
+    let length = usize::try_from(number(records.get(..digits)?)?).ok()?;
     let record = records.get(digits + 1..length)?.strip_suffix(b"\n")?;
     let equals = record.iter().position(|b| *b == b'=')?;
     let (key, value) = (record.get(..equals)?, record.get(equals + 1..)?);
     Some((std::str::from_utf8(key).ok()?, value, records.get(length..)?))
 }
 
-/// A decimal number without sign or leading zeros.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(digits).ok()?;
-    let number: u64 = text.parse().ok()?;
-    (number.to_string() == text).then_some(number)
+fn number(digits: &[u8]) -> Option<u64> {
+    comity_provenance::decimal(std::str::from_utf8(digits).ok()?)
 }

@@ -21,8 +21,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{LeafEntry, LogError};
+use crate::decimal;
 use crate::merkle;
-use crate::record_tree::decimal;
 use crate::{PublicKey, SecretKey, Sha256Digest};
 
 /// Most signatures on a checkpoint; readers must take as many.

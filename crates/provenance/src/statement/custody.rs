@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::values::decimal;
+use super::values::in_decimal;
 use super::{Descriptor, EventId, Nonce, Ranges, StatementError, Time};
 use crate::Sha256Digest;
 use crate::bag::BagKind;
@@ -283,7 +283,7 @@ pub struct RecordTree {
     /// How the bytes were cut into records, with its version.
     pub framing: String,
     /// How many; decimal text.
-    #[serde(with = "decimal")]
+    #[serde(with = "in_decimal")]
     pub records: u64,
     /// RFC 6962 root.
     pub root: Sha256Digest,

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use crate::decimal;
+
 /// A random UUID (RFC 9562, version 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId([u8; 16]);
@@ -185,9 +187,8 @@ impl TryFrom<Vec<String>> for Ranges {
     fn try_from(texts: Vec<String>) -> Result<Self, BadRange> {
         let mut ranges: Vec<(u64, u64)> = Vec::with_capacity(texts.len());
         for text in texts {
-            let range = text
-                .split_once('-')
-                .and_then(|(first, last)| Some((decimal::parse(first)?, decimal::parse(last)?)));
+            let range =
+                text.split_once('-').and_then(|(first, last)| Some((decimal(first)?, decimal(last)?)));
             // ranges that touch would be one, written in two ways
             let apart = |first: u64| ranges.last().is_none_or(|&(_, last)| first > last.saturating_add(1));
             match range {
@@ -204,8 +205,8 @@ fn range_texts<S: Serializer>(ranges: &[(u64, u64)], serializer: S) -> Result<S:
 }
 
 /// Integers as decimal text, which every reader keeps exactly.
-pub(super) mod decimal {
-    use super::{Deserialize, Deserializer, Serializer};
+pub(super) mod in_decimal {
+    use super::{Deserialize, Deserializer, Serializer, decimal};
 
     pub(in super::super) fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(number)
@@ -213,15 +214,10 @@ pub(super) mod decimal {
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         let text = String::deserialize(deserializer)?;
-        parse(&text).ok_or_else(|| {
+        decimal(&text).ok_or_else(|| {
             let expected = "an integer as decimal text";
             serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &expected)
         })
-    }
-
-    /// Only the text that the number is written as.
-    pub(in super::super) fn parse(text: &str) -> Option<u64> {
-        text.parse::<u64>().ok().filter(|number| number.to_string() == text)
     }
 }
 
