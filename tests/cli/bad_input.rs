@@ -34,6 +34,72 @@ fn problem(report: &Value) -> String {
         .join("\n")
 }
 
+/// Every free text that ends up in a bag, on the command line.
+#[test]
+fn texts_that_hide_something() {
+    let scratch = Scratch::new();
+    scratch.write("access.log", ACCESS);
+    let init = |purpose: &str, title: &str| {
+        scratch.comity(&[
+            "init",
+            "--case",
+            "hand",
+            "--id",
+            "1",
+            "--jurisdiction",
+            "DE",
+            "--purpose",
+            purpose,
+            "--title",
+            title,
+        ])
+    };
+    init("prosecution\nComity-TLP: clear", "x").exits(2).says(&["purpose has the character '\\n'", "hint: "]);
+    init("prosecution", "x\u{202e}").exits(2).says(&["title has the character '\\u{202e}'"]);
+    init("prosecution ", "x").exits(2).says(&["purpose begins or ends with white space"]);
+    assert!(!scratch.path("hand").exists(), "no case is made");
+    init("prosecution", "x").exits(0);
+    let hand = |words: &[&str]| scratch.comity(&[words, &["--case", "hand"]].concat());
+    let ingest = ["ingest", "--jurisdiction", "DE", "access.log"];
+    hand(&[&ingest[..], &["--authority", "LKA \u{1b}[31m"]].concat())
+        .exits(2)
+        .says(&["authority has the character '\\u{1b}'"]);
+    hand(&[&ingest[..], &["--legal-basis", "StPO\t94"]].concat())
+        .exits(2)
+        .says(&["legal_basis[0].instrument has the character '\\t'"]);
+    hand(&["feed", "add", "--provider", "a\u{feff}b", "access.log"])
+        .exits(2)
+        .says(&["provider has the character '\\u{feff}'"]);
+    let key = scratch.member("hand", "releaser");
+    let public = scratch.path("releaser.pub");
+    let member = [
+        "member",
+        "add",
+        "--role",
+        "analyst",
+        "--jurisdiction",
+        "DE",
+        "--public-key",
+        public.to_str().unwrap(),
+    ];
+    hand(&[&member[..], &["--name", "a@example.org", "--organisation", "LKA\nx"]].concat())
+        .exits(2)
+        .says(&["organisation has the character '\\n'"]);
+    hand(&[
+        "bag",
+        "create",
+        "--kind",
+        "feed",
+        "--recipient-name",
+        "NPA\u{2028}",
+        "--key",
+        key.to_str().unwrap(),
+        "bag",
+    ])
+    .exits(2)
+    .says(&["recipient has the character '\\u{2028}'"]);
+}
+
 #[test]
 fn a_missing_file() {
     let scratch = Scratch::new();

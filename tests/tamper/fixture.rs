@@ -210,7 +210,7 @@ purpose = "prosecution"
 path = "conn.log"
 format = "zeek-tsv"
 jurisdiction = "DE"
-authority = "LKA <img src=x onerror=alert(1)> \u001b[31m\u202e\u061c"
+authority = "LKA <img src=x onerror=alert(1)>"
 tlp = "amber"
 legal_basis = { instrument = "StPO 94", reference = "<script>alert(1)</script>" }
 
@@ -228,7 +228,7 @@ mapping = { class = "http", time = "when", columns = { "client" = "src_ip", "ser
 
 [[feed]]
 path = "one.txt"
-provider = "Northlight <script>alert(1)</script> \u001b[31m\u202e"
+provider = "Northlight <script>alert(1)</script>"
 tlp = "green"
 
 [[feed]]

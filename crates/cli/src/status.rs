@@ -127,7 +127,7 @@ fn say(style: Style, word: &str, message: &str, hint: Option<&str>) {
 
 fn status_of(error: &JobError) -> Status {
     match error {
-        JobError::JobFile(_) | JobError::UnknownFormat { .. } => Status::Usage,
+        JobError::JobFile(_) | JobError::UnknownFormat { .. } | JobError::Text { .. } => Status::Usage,
         JobError::Refused { .. } => Status::Refused,
         JobError::Interrupted => Status::Interrupted,
         other if other.is_integrity_failure() => Status::Integrity,

@@ -35,6 +35,7 @@ use crate::dossier::{self, Named};
 use crate::intake::{EvidenceItem, FeedItem};
 use crate::progress::Progress;
 use crate::run::DEFINITION;
+use crate::steps::plain_text;
 use crate::told::{self, Told};
 use crate::{JobError, feeds, reproduce, show};
 
@@ -103,6 +104,7 @@ pub fn create(case: &Case, order: &Order<'_>, progress: &dyn Progress) -> Result
     if fs::symlink_metadata(order.out).is_ok() {
         return Err(StoreError::io(order.out, std::io::ErrorKind::AlreadyExists.into()).into());
     }
+    plain_text("recipient", order.recipient)?;
     let releaser = releaser(case, order)?;
     custody::acting(case, progress, |scribe| {
         journal::catch_up(case)?;

@@ -13,6 +13,7 @@ use crate::bag::Statements;
 use crate::custody::{self, Draft};
 use crate::progress::Progress;
 use crate::{JobError, members, told};
+use crate::steps::plain_text;
 
 /// Name of what stays of an item.
 pub const TOMBSTONE: &str = "tombstone.json";
@@ -37,6 +38,7 @@ pub fn erase(
     custody::acting(case, progress, |scribe| {
         journal::catch_up(case)?;
         let statements = Statements::read(case)?;
+    plain_text("reason", reason)?;
         let about =
             |line: &(u64, u64, comity_provenance::Envelope, comity_provenance::statement::Statement)| {
                 match &line.3.predicate {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use comity_correlate::CorrelateError;
+use comity_provenance::bag::ValueFault;
 use comity_store::StoreError;
 use thiserror::Error;
 
@@ -20,6 +21,14 @@ pub enum JobError {
     /// A correlation failed or was refused.
     #[error(transparent)]
     Correlate(#[from] CorrelateError),
+    /// A text that would be read otherwise than it is.
+    #[error("{name} {fault}")]
+    Text {
+        /// What it is.
+        name: String,
+        /// What is wrong with it.
+        fault: ValueFault,
+    },
     /// No format of this name.
     #[error("format {name:?} is not known")]
     UnknownFormat {
@@ -151,6 +160,7 @@ impl JobError {
     /// What to do about it; `None` where the message says all.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Text { .. } => "write it in one line, without control characters".into(),
             Self::UnknownFormat { .. } => "`comity formats` lists the formats".into(),
             Self::Undetected { .. } => {
                 "declare it: format = \"…\" in the job, or --format; `comity formats` lists the formats; csv and ndjson take any file with a column mapping".into()

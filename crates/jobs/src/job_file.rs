@@ -74,6 +74,11 @@ pub fn read(path_for_messages: &str, text: &str, base_dir: &Path) -> Result<Job,
     Ok(job)
 }
 
+/// The key of the first text that would be read otherwise than it is, and the character.
+pub(crate) fn hidden(table: &impl serde::Serialize) -> Option<(String, char)> {
+    check::hidden(table).map(|(steps, found)| (error::dotted(&steps), found))
+}
+
 impl Job {
     /// The case directory: `[output] case`, else `<stem of the job file>.case`, beside the job file.
     pub fn case_dir(&self) -> PathBuf {

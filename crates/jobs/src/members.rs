@@ -16,6 +16,7 @@ pub use comity_store::case::{Member, MemberRole};
 
 use crate::custody::{self, CASE_MEMBER, Draft, record, role_of};
 use crate::progress::Progress;
+use crate::steps::plain_text;
 use crate::{JobError, clock};
 
 /// Adds a member. The first ones of a case are added by the machine alone; once it has a custodian, one
@@ -30,6 +31,8 @@ pub fn add(
     progress: &dyn Progress,
 ) -> Result<(), JobError> {
     entry_of(member)?;
+    plain_text("name", &member.name)?;
+    plain_text("organisation", &member.organisation)?;
     if let Some(known) = case.identity().members.iter().find(|m| m.key == member.key && m.role == member.role)
     {
         return Err(JobError::Nothing(format!(

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use comity_parse::feed::FEED_FORMATS;
+use comity_provenance::bag::{self, ValueFault};
 use comity_store::case::FeedRecord;
 use comity_store::case::{Case, Identity};
 use comity_store::feed::Indicator;
 use comity_store::tables::RejectRow;
+use serde::Serialize;
 
 use crate::intake::{Intake, Taken};
 use crate::job_file::{self, Correlation, Evidence, Feed, Input, Job, Output};
@@ -17,9 +19,33 @@ use crate::{JobError, custody, feeds, show};
 /// Makes a case, or opens it where it is there already.
 ///
 /// # Errors
-/// Where the disk refuses, or another case is there.
+/// Where a text can't stand in a bag, the disk refuses, or another case is there.
 pub fn init(path: &Path, identity: &Identity) -> Result<Case, JobError> {
+    let texts = [
+        ("id", Some(&identity.id)),
+        ("title", identity.title.as_ref()),
+        ("purpose", identity.purpose.as_ref()),
+    ];
+    for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+        plain_text(name, text)?;
+    }
     Ok(Case::init(path, identity, &custody::new_keys())?)
+}
+
+/// Refuses a text that can't be a value of `bag-info.txt`.
+pub(crate) fn plain_text(name: &str, text: &str) -> Result<(), JobError> {
+    match bag::text_fault(text) {
+        Some(fault) => Err(JobError::Text { name: name.to_owned(), fault }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a table with a text that would be read otherwise than it is.
+fn nothing_hidden(table: &impl Serialize) -> Result<(), JobError> {
+    match job_file::hidden(table) {
+        Some((name, found)) => Err(JobError::Text { name, fault: ValueFault::Character(found) }),
+        None => Ok(()),
+    }
 }
 
 /// Opens the case at `dir`, or the nearest one at or above `start`.
@@ -49,6 +75,7 @@ pub fn ingest(
     keep_originals: bool,
     progress: &dyn Progress,
 ) -> Result<Taken, JobError> {
+    nothing_hidden(declared)?;
     custody::acting(case, progress, |scribe| {
         let mut intake = Intake::new(scribe, keep_originals, progress)?;
         inputs(files).try_for_each(|input| intake.take_evidence(declared, &input))?;
@@ -66,6 +93,7 @@ pub fn feed_add(
     files: &[PathBuf],
     progress: &dyn Progress,
 ) -> Result<Taken, JobError> {
+    nothing_hidden(declared)?;
     custody::acting(case, progress, |scribe| {
         let mut intake = Intake::new(scribe, false, progress)?;
         inputs(files).try_for_each(|input| intake.take_feed(declared, &input))?;

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::Sha256Digest;
-pub use info::{BagInfo, BagKind, PROFILE, ValueFault};
+pub use info::{BagInfo, BagKind, PROFILE, ValueFault, hidden, text_fault};
 pub use manifest::{BAGIT_TXT, tag_files};
 pub use name::{MAX_PATH_BYTES, NameFault, check_path, collision};
 pub use read::{Bag, BagFile, Checked, CheckedReader, files, open_file};

@@ -1,5 +1,9 @@
 //! What types can't say: contradictions within a job, and names that must be known elsewhere.
 
+use comity_provenance::bag;
+use serde::Serialize;
+use serde_json::Value;
+
 use super::error::{JobFileError, Step, hint, key, nearest};
 use super::evidence::{Coverage, Evidence, LegalBasis};
 use super::tables::{Correlation, Feed, Job};
@@ -13,8 +17,10 @@ type Checked = Result<(), JobFileError>;
 /// Checks a job that is right key by key.
 pub(super) fn job(job: &Job) -> Checked {
     let check = Check(job);
-    check.text(&key!["case", "id"], &job.case.id)?;
-    check.text(&key!["case", "purpose"], &job.case.purpose)?;
+    check.value(&key!["case", "id"], &job.case.id)?;
+    check.value(&key!["case", "title"], job.case.title.as_deref().unwrap_or("none"))?;
+    check.value(&key!["case", "purpose"], &job.case.purpose)?;
+    check.nothing_hidden()?;
     if job.evidence.is_empty() && job.feed.is_empty() {
         let hint = "add an [[evidence]] or a [[feed]] with a path";
         return Err(job.error_at(&[], "the job has neither evidence nor feeds", Some(hint.into())));
@@ -60,6 +66,35 @@ impl Job {
     }
 }
 
+/// The first text that would be read otherwise than it is, and the character. File names, mappings, queries and
+/// parameters may have such characters.
+pub(super) fn hidden(table: &impl Serialize) -> Option<(Vec<Step>, char)> {
+    let mut steps = Vec::new();
+    let found = hidden_in(&serde_json::to_value(table).ok()?, &mut steps)?;
+    Some((steps, found))
+}
+
+/// Leaves `steps` where it was found.
+fn hidden_in(value: &Value, steps: &mut Vec<Step>) -> Option<char> {
+    let mut inside = |step: Step, value: &Value| {
+        steps.push(step);
+        let found = hidden_in(value, steps);
+        if found.is_none() {
+            steps.pop();
+        }
+        found
+    };
+    match value {
+        Value::String(text) => bag::hidden(text),
+        Value::Array(items) => items.iter().enumerate().find_map(|(at, item)| inside(at.into(), item)),
+        Value::Object(members) => members
+            .iter()
+            .filter(|(key, _)| !["path", "mapping", "query", "parameters"].contains(&key.as_str()))
+            .find_map(|(key, value)| inside(key.as_str().into(), value)),
+        _ => None,
+    }
+}
+
 struct Check<'a>(&'a Job);
 
 impl Check<'_> {
@@ -73,6 +108,28 @@ impl Check<'_> {
             true => self.fail(key, "is empty", ""),
             false => Ok(()),
         }
+    }
+
+    /// A text that goes into `bag-info.txt`.
+    fn value(&self, key: &[Step], text: &str) -> Checked {
+        self.text(key, text)?;
+        match bag::text_fault(text) {
+            Some(fault) => {
+                self.fail(key, fault.to_string(), "write it in one line, without control characters")
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn nothing_hidden(&self) -> Checked {
+        let Some((steps, found)) = hidden(self.0) else { return Ok(()) };
+        // what stands alone has no place in a list
+        let key = steps.into_iter().fold(Vec::new(), |key, step| match step {
+            Step::At(n) => self.0.nth(&key, n),
+            step => [key, vec![step]].concat(),
+        });
+        let problem = format!("has the character {found:?}");
+        self.fail(&key, problem, "write it in one line, without control characters")
     }
 
     fn paths(&self, key: &[Step], paths: &[String]) -> Checked {

@@ -225,17 +225,23 @@ fn check_value(label: &'static str, value: &str) -> Result<(), BagError> {
     }
 }
 
-fn text_fault(value: &str) -> Option<ValueFault> {
+/// What keeps a text from being a value of `bag-info.txt`.
+pub fn text_fault(value: &str) -> Option<ValueFault> {
     if value.is_empty() {
         return Some(ValueFault::Empty);
     }
     if value.len() > MAX_VALUE_BYTES {
         return Some(ValueFault::TooLong);
     }
-    if let Some(hidden) = value.chars().find(|&c| c.is_control() || reorders(c)) {
+    if let Some(hidden) = hidden(value) {
         return Some(ValueFault::Character(hidden));
     }
     (value.trim() != value).then_some(ValueFault::Padded)
+}
+
+/// The first character by which a text would be read otherwise than it is.
+pub fn hidden(text: &str) -> Option<char> {
+    text.chars().find(|&c| c.is_control() || reorders(c))
 }
 
 /// Line separators, and the controls of the bidirectional algorithm (UAX #9 §2); U+FEFF is no text.
