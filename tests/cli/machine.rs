@@ -159,6 +159,28 @@ fn doctor_finds_what_was_altered() {
 }
 
 #[test]
+fn doctor_tells_erased_from_broken() {
+    let scratch = Scratch::new();
+    let report = scratch.lantern("case").exits(3).json();
+    let key = scratch.member("case", "custodian");
+    let item = |at: usize| report["evidence"][at]["id"].as_str().unwrap().to_owned();
+    let erase = ["erase", "--case", "case", &item(0), "--reason", "retention ended", "--key"];
+    let erase: Vec<&str> = erase.into_iter().chain([key.to_str().unwrap()]).collect();
+    scratch.comity(&erase).exits(0);
+    let ran = scratch.comity(&["doctor", "--case", "case"]).exits(0);
+    assert!(ran.out.contains("1 of them erased") && !ran.out.contains("broken"), "{}", ran.out);
+    // a tombstone that nobody signed for hides nothing
+    let other = scratch.path("case/evidence").join(item(1));
+    let left =
+        std::fs::read_to_string(scratch.path("case/evidence").join(item(0)).join("tombstone.json")).unwrap();
+    std::fs::remove_dir_all(&other).unwrap();
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("tombstone.json"), left.replace(&item(0), &item(1))).unwrap();
+    let ran = scratch.comity(&["doctor", "--case", "case"]).exits(4);
+    assert!(ran.out.contains("no statement tells of this erasure"), "{}", ran.out);
+}
+
+#[test]
 fn sql_is_read_only_and_streams() {
     let scratch = Scratch::new();
     scratch.lantern("case").exits(3);

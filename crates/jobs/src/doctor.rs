@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
 use comity_provenance::Sha256Digest;
+use comity_provenance::statement::{EventType, Predicate};
 use comity_store::StoreError;
 use comity_store::case::{Case, EvidenceIntake, FeedIntake, FeedRecord, Normalised, Shelf};
 use comity_store::evidence::{EVENTS_FILE, OBSERVABLES_FILE, REJECTS_FILE};
@@ -13,6 +14,8 @@ use comity_store::tables;
 use serde::Serialize;
 
 use crate::JobError;
+use crate::bag::Statements;
+use crate::erase::{TOMBSTONE, Tombstone};
 use crate::intake::{ALLOW_LIST_RECORD, AllowListRecord, FEED_RECORD, NORMALISED};
 use crate::progress::Progress;
 use crate::reproduce::read_lines;
@@ -63,11 +66,15 @@ pub fn examine(case: &Case, progress: &dyn Progress) -> Result<Vec<Check>, JobEr
         (Shelf::Runs, "run"),
     ] {
         let ids = case.ids(shelf)?;
-        let mut sound = 0;
+        let (mut sound, mut gone) = (0, 0);
         for id in &ids {
             progress.check()?;
             let item = case.item(shelf, id);
             let found = match shelf {
+                Shelf::Evidence | Shelf::Feeds if item.join(TOMBSTONE).exists() => {
+                    gone += 1;
+                    tombstone(case, id, &item)
+                }
                 Shelf::Evidence => evidence(id, &item),
                 Shelf::Feeds => feed(id, &item),
                 Shelf::AllowLists => allow_list(id, &item),
@@ -81,8 +88,11 @@ pub fn examine(case: &Case, progress: &dyn Progress) -> Result<Vec<Check>, JobEr
                 }
             }
         }
-        let message =
-            if ids.is_empty() { "none".to_owned() } else { format!("{sound} of {} sound", ids.len()) };
+        let message = match (ids.len(), gone) {
+            (0, _) => "none".to_owned(),
+            (all, 0) => format!("{sound} of {all} sound"),
+            (all, gone) => format!("{sound} of {all} sound, {gone} of them erased"),
+        };
         let state = if sound == ids.len() { State::Sound } else { State::Note };
         checks.push(check(&format!("{what}s"), state, message));
     }
@@ -139,6 +149,31 @@ fn table(item: &Path, name: &str, rows: Option<u64>) -> Result<(), JobError> {
             Err(differs(&path, format!("has {found} rows, but the record says {rows}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Whether a statement tells that an item was erased.
+fn is_stated_erased(case: &Case, id: &Sha256Digest) -> Result<bool, JobError> {
+    let statements = Statements::read(case)?;
+    Ok(statements.lines.iter().map(|line| &line.3).any(|statement| {
+        matches!(&statement.predicate, Predicate::Custody(event) if event.event_type == EventType::Erasure)
+            && statement.subject.iter().any(|subject| subject.sha256() == *id)
+    }))
+}
+
+/// What stays of an erased item: its tombstone alone, and the statement that it was erased.
+fn tombstone(case: &Case, id: &Sha256Digest, item: &Path) -> Result<(), JobError> {
+    let path = item.join(TOMBSTONE);
+    let record: Option<Tombstone> = Case::record(item, TOMBSTONE)?;
+    if record.is_none_or(|record| record.id != *id) {
+        return Err(differs(&path, "is the tombstone of another item".into()));
+    }
+    if !is_stated_erased(case, id)? {
+        return Err(differs(&path, "no statement tells of this erasure".into()));
+    }
+    match fs::read_dir(item).map_err(|e| StoreError::io(item, e))?.count() {
+        1 => Ok(()),
+        _ => Err(differs(item, "is erased, but holds more than its tombstone".into())),
     }
 }
 

@@ -8,15 +8,24 @@ use comity_provenance::{SecretKey, Sha256Digest};
 use comity_store::case::{Case, Shelf};
 use comity_store::durable::Stage;
 use comity_store::journal::{self, Move};
+use serde::{Deserialize, Serialize};
 
 use crate::bag::Statements;
 use crate::custody::{self, Draft};
 use crate::progress::Progress;
-use crate::{JobError, members, told};
 use crate::steps::plain_text;
+use crate::{JobError, members, told};
 
 /// Name of what stays of an item.
 pub const TOMBSTONE: &str = "tombstone.json";
+
+/// What stays of an item.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tombstone {
+    pub(crate) id: Sha256Digest,
+    reason: String,
+}
 
 /// Erases the evidence item or feed whose id begins so.
 ///
@@ -29,6 +38,7 @@ pub fn erase(
     signer: Option<&SecretKey>,
     progress: &dyn Progress,
 ) -> Result<Sha256Digest, JobError> {
+    plain_text("reason", reason)?;
     let (shelf, id) = find(case, prefix)?;
     let custodian =
         members::custodian(case, signer, "evidence is erased")?.ok_or_else(|| JobError::Refused {
@@ -38,7 +48,6 @@ pub fn erase(
     custody::acting(case, progress, |scribe| {
         journal::catch_up(case)?;
         let statements = Statements::read(case)?;
-    plain_text("reason", reason)?;
         let about =
             |line: &(u64, u64, comity_provenance::Envelope, comity_provenance::statement::Statement)| {
                 match &line.3.predicate {
@@ -58,7 +67,7 @@ pub fn erase(
         let keys: Vec<&SecretKey> = signer.into_iter().collect();
         let statement = scribe.event(draft, &keys)?;
         let stage = Stage::new(&case.tmp(), "tombstone")?;
-        Case::stage_record(&stage, TOMBSTONE, &serde_json::json!({ "id": id, "reason": reason }))?;
+        Case::stage_record(&stage, TOMBSTONE, &Tombstone { id, reason: reason.to_owned() })?;
         let part = Move { stage, file: None, place: Case::place(shelf, &id), known_by: TOMBSTONE.into() };
         scribe.commit(&[statement], vec![part])?;
         journal::catch_up(case)?;
