@@ -266,7 +266,20 @@ fn tags() -> Vec<Row> {
             "Purpose: prosecution",
             "Purpose: prosecution\n or not",
         ),
-        info("a line end of another system in bag-info.txt", "manifest-form", "amber\n", "amber\r\n"),
+        info("a line end of another system in bag-info.txt", "bag-info", "amber\n", "amber\r\n"),
+        info("a byte order mark before bag-info.txt", "bag-info", "Bag-Soft", "\u{feff}Bag-Soft"),
+        lie("bag-info.txt without its last line end", "bag-info", 0, |t| {
+            t.outside(|bag| {
+                bag.files.get_mut("bag-info.txt").unwrap().pop();
+                bag.tag_manifest();
+            });
+        }),
+        lie("bag-info.txt that is no text", "bag-info", 0, |t| {
+            t.outside(|bag| {
+                bag.files.get_mut("bag-info.txt").unwrap().insert(0, 0xff);
+                bag.tag_manifest();
+            });
+        }),
         info("another kind in bag-info.txt", "seal-false", "Kind: findings", "Kind: full"),
         info("another number of bytes in bag-info.txt", "oxum", "Payload-Oxum: ", "Payload-Oxum: 1"),
         lie("another version of BagIt", "bagit-txt", 0, |t| {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comity_provenance::bag::{Bag, BagError, BagInfo, BagKind, Checked};
+use comity_provenance::bag::{BAG_INFO, Bag, BagError, BagInfo, BagKind, Checked};
 use comity_provenance::seal::{self, SealError};
 use comity_provenance::trust::{Role, Standing, TrustFile};
 use comity_provenance::{PublicKey, Sha256Digest};
@@ -139,7 +139,7 @@ fn entitled(trust: &TrustFile, key: &PublicKey, roles: &[Role], now_s: i64) -> C
 }
 
 /// The word for a fault of the package.
-pub(crate) const fn kind_of(error: &BagError) -> &'static str {
+pub(crate) fn kind_of(error: &BagError) -> &'static str {
     match error {
         BagError::Io { .. } | BagError::NotADirectory(_) => "unreadable",
         BagError::Name { .. } => "path",
@@ -156,11 +156,17 @@ pub(crate) const fn kind_of(error: &BagError) -> &'static str {
         BagError::Misplaced { .. } => "manifest-path",
         BagError::Digest { .. } => "digest",
         BagError::Changed { .. } => "changed-while-read",
-        BagError::NotUtf8 { .. }
-        | BagError::ByteOrderMark { .. }
-        | BagError::CarriageReturn { .. }
-        | BagError::NoLineEnd { .. }
-        | BagError::Line { .. } => "manifest-form",
+        BagError::NotUtf8 { path }
+        | BagError::ByteOrderMark { path }
+        | BagError::CarriageReturn { path }
+        | BagError::NoLineEnd { path }
+        | BagError::Line { path, .. } => {
+            if *path == BAG_INFO {
+                "bag-info"
+            } else {
+                "manifest-form"
+            }
+        }
         BagError::NotSorted { .. } => "manifest-order",
         BagError::Repeated { .. } => "manifest-repeated",
         BagError::Declaration => "bagit-txt",
