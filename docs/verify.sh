@@ -495,6 +495,9 @@ log() {
     fault log-unknown "no key that your trust file gives log $origin signed its checkpoint"
     finish
   fi
+  { matching -nvxE 'sha256:[0-9a-f]{64} SHA256:[A-Za-z0-9+/]{43} sha256:[0-9a-f]{64} [!-~]{1,256}' data/log/leaves | cut -c -100
+    tail -c 1 data/log/leaves | tr -d '\n' | hex; } | none log-form 'is no entry of a log' 'the entries of the log have their form'
+  [ "$faults" = 0 ] || finish
   mapfile -t lines < data/log/leaves
   mkdir "$work/entries"
   for i in "${!lines[@]}"; do printf '\0%s' "${lines[i]}" > "$work/entries/$((100000000 + i))"; done
@@ -506,9 +509,6 @@ log() {
     fault log-root "its ${#lines[@]} entries do not lead to the root that was signed for $size"
     finish
   fi
-  { matching -nvxE 'sha256:[0-9a-f]{64} SHA256:[A-Za-z0-9+/]{43} sha256:[0-9a-f]{64} [!-~]{1,256}' data/log/leaves | cut -c -100
-    tail -c 1 data/log/leaves | tr -d '\n' | hex; } | none log-form 'is no entry of a log' 'the entries of the log have their form'
-  [ "$faults" = 0 ] || finish
   checkpoint_root=$head_root
   remembered
   witnesses
@@ -596,11 +596,13 @@ base64_rule='def b64: type == "string" and length % 4 == 0 and (test("[^A-Za-z0-
 envelopes() {
   local at lines
   mkdir "$work/payloads" "$work/encoded" "$work/sigs"
-  awk 1 data/attestations/statements.intoto.jsonl > "$work/envelopes.jsonl"
+  cp data/attestations/statements.intoto.jsonl "$work/envelopes.jsonl"
+  tail -c 1 "$work/envelopes.jsonl" | tr -d '\n' | hex | none envelope 'the statements do not end with LF' 'the statements end with LF'
   strict "$work/envelopes.jsonl" | none envelope 'among the statements' 'envelopes are strict JSON, one a line'
   [ "$faults" = 0 ] || finish
-  jq -rn "$base64_rule"'
-    def wrong:
+  jq -rnR "$base64_rule"'
+    def spelled: {payloadType, payload, signatures: [.signatures[] | {keyid, sig}]} | tojson;
+    def wrong($line):
       if type != "object" or keys != ["payload", "payloadType", "signatures"] then "has other fields"
       elif .payloadType != "application/vnd.in-toto+json" then "is of another payload type"
       elif (.payload | b64 | not) or .payload == "" or (.payload | length) > 89478488 then "payload is no base64, or too long"
@@ -609,9 +611,10 @@ envelopes() {
       elif any(.signatures[]; .keyid | type != "string" or (test("\\ASHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]\\z") | not)) then "a keyid is no fingerprint"
       elif any(.signatures[]; .sig | b64 | not) or any(.signatures[]; .sig | length != 88 or .[-2:] != "==") then "a signature has not 64 bytes"
       elif (.signatures | (map(.keyid) | unique | length) != length or (map(.sig) | unique | length) != length) then "a signer or a signature is repeated"
+      elif spelled != $line then "is spelled in another way than it is written"
       else empty end;
-    foreach inputs as $line (0; . + 1; . as $at | $line |
-      if [wrong] != [] then ["wrong", "envelope\tstatement \($at): \(wrong)"] else
+    foreach inputs as $line (0; . + 1; . as $at | $line | fromjson |
+      if [wrong($line)] != [] then ["wrong", "envelope\tstatement \($at): \(wrong($line))"] else
         ["payload", $at, .payload], (.signatures[] | ["sig", $at, .keyid, .sig]) end) | join(" ")' "$work/envelopes.jsonl" > "$work/envelopes"
   sed -n 's/^wrong //p' "$work/envelopes" | told 'envelopes are as DSSE v1 has them'
   [ "$faults" = 0 ] || finish
@@ -885,6 +888,7 @@ def case_of: .predicate | .caseId? // .buildDefinition.externalParameters.caseId
 def made_after: startswith("data/attestations/") or startswith("data/log/") or . == "data/ro-crate-metadata.json";
 def collections: .[] | select(.predicate.eventType? == "collection");
 def runs: .[] | select(.predicate.buildDefinition.buildType? == "urn:comity:correlate:v1");
+def inputs_of: "data/inputs/\(.)/original", "data/inputs/\(.)/record-salts.secret";
 . as $all |
 # one case
 (to_entries[] | .key as $at | .value | select(case_of != $case) | fault("other-case"; "statement \($at + 1): of case \(case_of), bag-info.txt names \($case)")),
@@ -925,13 +929,14 @@ else
   ($d.correlations[]? | "data/verify/\(.name).sql" as $path | (select($listed[$path] == null) | fault("payload-missing"; "\($path): is not in the bag")),
     (select($listed[$path] != null and $listed[$path] != .sha256) | fault("query-changed"; "\($path): is not the query that the definition names")))
 end,
-# nothing else
-([$definition[0] | .correlations[]? | "data/verify/\(.name).sql"] + ["data/VERIFY.md", "data/ro-crate-metadata.json", "data/attestations/statements.intoto.jsonl",
-    "data/log/checkpoint", "data/log/leaves", "data/log/witnessed"] + (if $kind == "feed" then [] else ["data/definition.json", "data/report.html", "data/case.jsonld"] end)) as $plain
-| ({full: ["results/[a-z0-9_-]+[.]parquet", "inputs/(evidence|feeds)/[0-9a-f]{64}/(original|record-salts[.]secret)", "inputs/allow-lists/[0-9a-f]{64}/original"],
-    findings: ["results/[a-z0-9_-]+[.]parquet", "(records|indicators)/[0-9a-f]{64}[.]jsonl", "inputs/allow-lists/[0-9a-f]{64}/original"],
-    feed: ["inputs/feeds/[0-9a-f]{64}/(original|record-salts[.]secret)"]}[$kind] | "\\Adata/(" + join("|") + ")\\z") as $shape
-| $listed | keys[] | . as $path | select(($plain | index($path) | not) and (test($shape) | not)) | fault("payload-extra"; "\(.): such a bag has no such file")
+# nothing else: every bag has the file, or the run made, ran or used it, or the feed is submitted; tables were judged above
+([("VERIFY.md", "ro-crate-metadata.json", "attestations/statements.intoto.jsonl", "log/checkpoint", "log/leaves", "log/witnessed") | "data/" + .]
+  + (if $kind == "feed" then [$listed | keys[] | select(test("\\Adata/inputs/feeds/[0-9a-f]{64}/original\\z")) | "feeds/" + split("/")[3] | inputs_of]
+    else [$definition[0] | ("definition.json", "report.html", "case.jsonld", "verify/\(.correlations[]?.name).sql", "inputs/allow-lists/\(.allow_lists[]?.id)/original"
+        | "data/" + .), if $kind == "full" then ("evidence/\(.evidence[]?.id)", "feeds/\(.feeds[]?.id)" | inputs_of)
+        else "data/records/\(.evidence[]?.id).jsonl", "data/indicators/\(.feeds[]?.id).jsonl" end] end) | INDEX(.)) as $known
+| $listed | keys[] | select($known[.] == null and ($kind == "feed" or (startswith("data/results/") | not)))
+| fault("payload-extra"; "\(.): no statement accounts for this file in such a bag")
 '
 
 told_of() {
@@ -978,8 +983,6 @@ originals() {
         [ -f "data/inputs/$item/original" ] || printf 'payload-missing\tdata/inputs/%s/original: is not in the bag\n' "$item"
         [[ $item == allow-lists/* || -f "data/inputs/$item/record-salts.secret" ]] || printf 'payload-missing\tdata/inputs/%s/record-salts.secret: is not in the bag\n' "$item"
       done
-    jq -r '(.allow_lists[]?, .evidence[]?, .feeds[]?).id' "$work/definition.json" | sort > "$work/items"
-    [ "$kind" = feed ] || find data -mindepth 3 -maxdepth 3 -path 'data/inputs/*' -printf '%f\n' | sort | comm -23 - "$work/items" | sed 's/.*/not-stated\tinput &: the run did not use it/'
     find data -name record-salts.secret | while read -r file; do
       [[ $(stat -c %s "$file") = 65 && $(< "$file") =~ ^[0-9a-f]{64}$ ]] || printf 'proof-form\t%s: is no secret\n' "$file"
     done
@@ -996,19 +999,17 @@ trees() {
 }
 
 proofs() {
-  local files offset length salt
+  local files file offset length salt
   files=(data/records/*.jsonl data/indicators/*.jsonl)
   [ "${#files[@]}" != 0 ] || { ok 'no records are disclosed'; return; }
   trees > "$work/trees"
   printf '%s\n' "${files[@]}" | awk '
-    FILENAME ~ /items$/ { used[$1]; next }
     FILENAME ~ /trees$/ { committed[$1]; next }
-    { id = $1; sub(/.*\//, "", id); sub(/[.]jsonl$/, "", id) }
-    !(id in used) { print "not-stated\t" $1 ": the run did not use this item"; next }
-    !($1 in committed) { print "not-committed\t" $1 ": no statement commits to its records" }' "$work/items" "$work/trees" - |
-    told 'records and indicators are of items that the run used, and were committed to'
+    !($1 in committed) { print "not-committed\t" $1 ": no statement commits to its records" }' "$work/trees" - |
+    told 'records and indicators were committed to'
   awk '{ print FILENAME, FNR }' "${files[@]}" > "$work/places"
-  awk 1 "${files[@]}" > "$work/proofs.jsonl"
+  for file in "${files[@]}"; do tail -c 1 "$file" | tr -d '\n' | hex; done | none proof-form 'a file of proofs does not end with LF' 'files of proofs end with LF'
+  cat "${files[@]}" > "$work/proofs.jsonl"
   strict "$work/proofs.jsonl" | none proof-form "among the proofs of $(printf '%.20s… ' "${files[@]##*/}")" 'proofs are strict JSON, one a line'
   [ "$faults" = 0 ] || finish
   jq -rn "$base64_rule"'

@@ -488,6 +488,24 @@ def label_twice(bag):
     bag.seal()
 
 
+@fault("bag-info")
+def windows_bag_info(bag):
+    bag.edit("bag-info.txt", lambda data: data.replace(b"\n", b"\r\n"))
+    bag.seal(manifests=False)
+
+
+@fault("bag-info")
+def byte_order_mark_in_bag_info(bag):
+    bag.edit("bag-info.txt", lambda data: b"\xef\xbb\xbf" + data)
+    bag.seal(manifests=False)
+
+
+@fault("bag-info")
+def bag_info_without_its_last_line_end(bag):
+    bag.edit("bag-info.txt", lambda data: data[:-1])
+    bag.seal(manifests=False)
+
+
 @fault("bagit-txt")
 def other_bagit_txt(bag):
     bag.write("bagit.txt", "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n")
@@ -592,6 +610,36 @@ def other_base64_of_the_same_bytes(bag):
     bag.seal()
 
 
+@fault("envelope")
+def windows_statements(bag):
+    bag.edit(STATEMENTS, lambda data: data.replace(b"\n", b"\r\n"))
+    bag.seal()
+
+
+@fault("envelope")
+def statements_without_their_last_line_end(bag):
+    bag.edit(STATEMENTS, lambda data: data[:-1])
+    bag.seal()
+
+
+@fault("envelope")
+def empty_line_after_the_statements(bag):
+    bag.edit(STATEMENTS, lambda data: data + b"\n")
+    bag.seal()
+
+
+@fault("envelope")
+def blank_in_an_envelope(bag):
+    bag.edit(STATEMENTS, lambda data: data.replace(b'"payload":"', b'"payload": "', 1))
+    bag.seal()
+
+
+@fault("envelope")
+def other_order_in_an_envelope(bag):
+    bag.edit(STATEMENTS, lambda data: re.sub(rb'\{("keyid":"[^"]*"),("sig":"[^"]*")\}', rb"{\2,\1}", data, count=1))
+    bag.seal()
+
+
 def changed_payload(bag, change):
     def edit(data):
         first, rest = data.split(b"\n", 1)
@@ -630,6 +678,24 @@ def removed_leaf(bag):
 @fault("log-root")
 def swapped_leaves(bag):
     bag.edit("data/log/leaves", lines(bag, lambda all: [all[1], all[0], *all[2:]]))
+    bag.seal()
+
+
+@fault("log-form")
+def windows_leaves(bag):
+    bag.edit("data/log/leaves", lambda data: data.replace(b"\n", b"\r\n"))
+    bag.seal()
+
+
+@fault("log-form")
+def leaves_without_their_last_line_end(bag):
+    bag.edit("data/log/leaves", lambda data: data[:-1])
+    bag.seal()
+
+
+@fault("log-form")
+def empty_line_after_the_leaves(bag):
+    bag.edit("data/log/leaves", lambda data: data + b"\n")
     bag.seal()
 
 
@@ -948,10 +1014,53 @@ def other_query(bag):
     bag.finish()
 
 
-# comity looks for the queries that the definition names only
-@fault("payload-extra", by=SCRIPT, who=Insider)
+@fault("payload-extra", who=Insider)
 def query_that_nobody_ran(bag):
     bag.write("data/verify/zzz.sql", "select 1\n")
+    bag.finish()
+
+
+@fault("payload-extra", bag="full", who=Insider)
+def original_that_no_run_used(bag):
+    bag.write(f"data/inputs/evidence/{'0' * 64}/original", "GET /\n")
+    bag.finish()
+
+
+@fault("payload-extra", bag="full", who=Insider)
+def allow_list_that_no_run_used(bag):
+    bag.write(f"data/inputs/allow-lists/{'0' * 64}/original", "192.0.2.1\n")
+    bag.finish()
+
+
+@fault("payload-extra", bag="full", who=Insider)
+def records_in_a_full_bag(bag):
+    item = bag.first("data/inputs/evidence/*/original").split("/")[3]
+    bag.write(f"data/records/{item}.jsonl", "{}\n")
+    bag.finish()
+
+
+@fault("payload-extra", who=Insider)
+def original_in_a_findings_bag(bag):
+    item = bag.first("data/records/*.jsonl")[len("data/records/"):-len(".jsonl")]
+    bag.write(f"data/inputs/evidence/{item}/original", "GET /\n")
+    bag.finish()
+
+
+@fault("payload-extra", bag="feed", who=Insider)
+def secret_of_no_feed(bag):
+    bag.write(f"data/inputs/feeds/{'0' * 64}/record-salts.secret", "0" * 64 + "\n")
+    bag.finish()
+
+
+@fault("payload-extra", bag="feed", who=Insider)
+def report_in_a_feed_bag(bag):
+    bag.write("data/report.html", "<p>All is well.</p>\n")
+    bag.finish()
+
+
+@fault("table-extra", who=Insider)
+def table_under_another_ending(bag):
+    bag.path("data/results/first-seen.parquet").rename(bag.path("data/results/first-seen"))
     bag.finish()
 
 
@@ -1001,7 +1110,7 @@ def other_evidence(bag):
     bag.finish()
 
 
-@fault("input-swapped document-differs", bag="feed", who=Insider)
+@fault("input-swapped", bag="feed", who=Insider)
 def other_feed(bag):
     bag.edit(bag.first("data/inputs/feeds/*/original"), lambda data: data + b"\n")
     bag.finish()
@@ -1025,11 +1134,24 @@ def other_guide(bag):
     bag.finish()
 
 
+@fault("document-differs", who=Insider, by=COMITY)
+def other_report_by_no_version(bag):
+    bag.change(bag.statements[-1], lambda value: value["predicate"].pop("method"))
+    bag.edit("data/report.html", lambda data: data.replace(b"</body>", b"<p>And he confessed.</p></body>"))
+    bag.finish()
+
+
 def one_proof(bag, change, pattern="data/records/*.jsonl"):
     def edit(data):
         first, rest = data.split(b"\n", 1)
         return change(first) + b"\n" + rest
     bag.edit(bag.first(pattern), edit)
+    bag.finish()
+
+
+@fault("proof-form", who=Insider)
+def proofs_without_their_last_line_end(bag):
+    bag.edit(bag.first("data/records/*.jsonl"), lambda data: data[:-1])
     bag.finish()
 
 
@@ -1097,7 +1219,7 @@ def proof_twice(bag):
     one_proof(bag, lambda line: line + b"\n" + line)
 
 
-@fault("not-stated payload-extra document-differs", who=Insider)
+@fault("payload-extra", who=Insider)
 def records_of_other_evidence(bag):
     bag.write(f"data/records/{'0' * 64}.jsonl", bag.read(bag.first("data/records/*.jsonl")))
     bag.finish()

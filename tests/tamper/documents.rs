@@ -2,14 +2,18 @@
 
 use serde_json::json;
 
+use crate::fixture::Fixture;
 use crate::forge::{DEFINITION, Forge, RO_CRATE};
-use crate::trial::{Row, inside, lie};
+use crate::records::item;
+use crate::trial::{Row, cautions, holds, inside, lie};
 
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = documents();
     rows.extend(definitions());
     rows.extend(untold());
     rows.extend(tables());
+    rows.extend(unaccounted());
+    rows.extend(other_versions());
     rows
 }
 
@@ -170,6 +174,167 @@ fn tables() -> Vec<Row> {
             });
         }),
     ]
+}
+
+/// Files that no statement accounts for; the disclosure, the manifests and the description agree about them.
+fn unaccounted() -> Vec<Row> {
+    let more = |what: &'static str, which: &'static str, path: fn(&Forge<'_>) -> String| {
+        lie(what, "payload-extra", 1, move |t| {
+            t.inside_of(which, |bag| {
+                let path = path(bag);
+                bag.put(&path, "x\n");
+            });
+        })
+    };
+    vec![
+        more("a query that nobody ran", "findings", |_| "data/verify/zzz.sql".into()),
+        more("a file that no bag has", "findings", |_| "data/read-me.html".into()),
+        more("an attestation more", "findings", |_| "data/attestations/more.intoto.jsonl".into()),
+        more("a file more beside the log", "findings", |_| "data/log/notes".into()),
+        more("records of an item that no run used", "findings", |_| {
+            format!("data/records/{}.jsonl", "0".repeat(64))
+        }),
+        more("indicators of a feed that no run used", "findings", |_| {
+            format!("data/indicators/{}.jsonl", "0".repeat(64))
+        }),
+        more("an original in a findings bag", "findings", |bag| {
+            format!("data/inputs/evidence/{}/original", item(bag, "conn.log"))
+        }),
+        more("records in a full bag", "full", |bag| format!("data/records/{}.jsonl", item(bag, "conn.log"))),
+        more("an original that no run used", "full", |_| {
+            format!("data/inputs/evidence/{}/original", "0".repeat(64))
+        }),
+        more("an allow-list that no run used", "full", |_| {
+            format!("data/inputs/allow-lists/{}/original", "0".repeat(64))
+        }),
+        more("a file more beside an original", "full", |bag| {
+            format!("data/inputs/evidence/{}/original.txt", item(bag, "conn.log"))
+        }),
+        more("a secret of no feed", "feed", |_| {
+            format!("data/inputs/feeds/{}/record-salts.secret", "0".repeat(64))
+        }),
+        more("a report in a feed bag", "feed", |_| "data/report.html".into()),
+        more("a definition in a feed bag", "feed", |_| DEFINITION.into()),
+        inside("a table under another ending", "table-extra", |bag| {
+            let bytes = bag.files.remove("data/results/hosts.parquet").unwrap();
+            bag.put("data/results/hosts", bytes);
+        }),
+    ]
+}
+
+const REPORT: &str = "data/report.html";
+
+/// The disclosure names another version of comity, or none, as what made the bag.
+fn made_by(bag: &mut Forge<'_>, version: Option<&str>) {
+    let last = bag.said.len() - 1;
+    bag.change(last, |value| match version {
+        Some(version) => value["predicate"]["method"]["version"] = version.into(),
+        None => drop(value["predicate"].as_object_mut().unwrap().remove("method")),
+    });
+}
+
+/// Documents of another version can't be made again: that is said, and never passed over.
+fn other_versions() -> Vec<Row> {
+    let other = |bag: &mut Forge<'_>| made_by(bag, Some("0.0.9 (5f1c22d)"));
+    vec![
+        cautions("a report of another version that is not as this one makes it", &[REPORT], move |t| {
+            t.shown = Some("do not rest on data/report.html");
+            t.inside(|bag| {
+                other(bag);
+                bag.replace(REPORT, "<h2>", "<h2 class=\"old\">");
+            });
+        }),
+        cautions(
+            "documents of another version that are not as this one makes them",
+            &["data/VERIFY.md", REPORT, "data/case.jsonld", RO_CRATE],
+            move |t| {
+                t.shown = Some("made by comity 0.0.9 (5f1c22d)");
+                t.inside(|bag| {
+                    other(bag);
+                    for path in ["data/VERIFY.md", REPORT, "data/case.jsonld"] {
+                        bag.files.get_mut(path).unwrap().push(b'\n');
+                    }
+                    bag.finish();
+                    bag.described = false;
+                    bag.files.get_mut(RO_CRATE).unwrap().push(b'\n');
+                });
+            },
+        ),
+        cautions("another version whose name turns the terminal", &[REPORT], |t| {
+            t.inside(|bag| {
+                made_by(bag, Some("0.1.0 \u{1b}[2J\u{202e} Reached: level 5"));
+                bag.replace(REPORT, "198.51.100.7", "198.51.100.8");
+            });
+        }),
+        cautions("a guide of another version in a feed bag", &["data/VERIFY.md"], move |t| {
+            t.inside_of("feed", |bag| {
+                other(bag);
+                bag.files.get_mut("data/VERIFY.md").unwrap().push(b'\n');
+            });
+        }),
+        holds("documents of another version that are as this one makes them", 3, move |t| t.inside(other)),
+        lie("a report of another version that is missing", "payload-missing", 1, move |t| {
+            t.inside(|bag| {
+                other(bag);
+                bag.files.remove(REPORT);
+            });
+        }),
+        lie(
+            "a report of another version, changed since it was disclosed",
+            "disclosure-content",
+            1,
+            move |t| {
+                t.inside(|bag| {
+                    other(bag);
+                    bag.finish();
+                    bag.disclosed = false;
+                    bag.replace(REPORT, "198.51.100.7", "198.51.100.8");
+                });
+            },
+        ),
+        inside("a report that contradicts its tables, by no version", "document-differs", |bag| {
+            made_by(bag, None);
+            bag.replace(REPORT, "198.51.100.7", "198.51.100.8");
+        }),
+        inside("a report that contradicts its tables, by another program", "document-differs", |bag| {
+            let last = bag.said.len() - 1;
+            bag.change(last, |value| value["predicate"]["method"]["tool"] = "Comity".into());
+            bag.replace(REPORT, "198.51.100.7", "198.51.100.8");
+        }),
+    ]
+}
+
+/// Whoever can't rest on the documents in a bag has them made again; not of a bag that does not hold.
+#[test]
+fn documents_are_made_again() {
+    let fixture = Fixture::of_process();
+    let place = tempfile::tempdir_in(fixture.path("")).unwrap();
+    let verified = |name: &str, bag: &Forge<'_>| {
+        let (dir, made) = (place.path().join(name), place.path().join(format!("{name}-documents")));
+        bag.write(&dir);
+        let words = format!(
+            "verify {0} --trust DIR/mine --memory {0}-memory --documents {1}",
+            dir.display(),
+            made.display()
+        );
+        (fixture.comity(&words), made)
+    };
+    std::fs::write(fixture.path("mine"), &fixture.trust).unwrap();
+    let honest = Forge::of(&fixture, "findings");
+    let (ran, _) = verified("honest", &honest);
+    ran.exits(0);
+    let mut lying = Forge::of(&fixture, "findings");
+    made_by(&mut lying, Some("0.0.9 (5f1c22d)"));
+    lying.replace(REPORT, "198.51.100.7", "198.51.100.8");
+    lying.finish();
+    let (ran, made) = verified("lying", &lying);
+    ran.exits(3);
+    assert_eq!(std::fs::read(made.join("report.html")).unwrap(), honest.files[REPORT], "as it was");
+    lying.replace(DEFINITION, "prosecution", "persecution");
+    lying.finish();
+    let (ran, made) = verified("false", &lying);
+    ran.exits(4);
+    assert!(!made.exists());
 }
 
 /// Puts other bytes in the place of a table; everything says that they are what the run made.

@@ -35,6 +35,22 @@ fn other_history(bag: &mut Forge<'_>) {
     bag.change(at, |value| value["predicate"]["purpose"] = "another".into());
 }
 
+/// Other bytes that say the same.
+fn as_they_stand(
+    what: &'static str,
+    kind: &'static str,
+    path: &'static str,
+    change: fn(String) -> String,
+) -> Row {
+    inside(what, kind, move |bag| {
+        bag.finish();
+        bag.as_they_stand = true;
+        bag.disclosed = false;
+        let text = change(bag.text(path));
+        bag.put(path, text);
+    })
+}
+
 fn entries() -> Vec<Row> {
     vec![
         inside("a removed log entry", "not-logged", |bag| {
@@ -102,6 +118,26 @@ fn entries() -> Vec<Row> {
             let mut bytes = bag.files[LEAVES].clone();
             bytes[index] = 0xff;
             bag.put(LEAVES, bytes);
+        }),
+        as_they_stand("entries whose lines end as another system's do", "log-form", LEAVES, |text| {
+            text.replace('\n', "\r\n")
+        }),
+        as_they_stand("entries without their last line end", "log-form", LEAVES, |text| {
+            text.trim_end().into()
+        }),
+        as_they_stand("an empty line after the entries", "log-form", LEAVES, |text| text + "\n"),
+        as_they_stand("statements whose lines end as another system's do", "envelope", STATEMENTS, |text| {
+            text.replace('\n', "\r\n")
+        }),
+        as_they_stand("statements without their last line end", "envelope", STATEMENTS, |text| {
+            text.trim_end().into()
+        }),
+        as_they_stand("an empty line after the statements", "envelope", STATEMENTS, |text| text + "\n"),
+        as_they_stand("a statement with a blank before it", "envelope", STATEMENTS, |text| {
+            format!(" {text}")
+        }),
+        as_they_stand("a statement spelled in another way", "envelope", STATEMENTS, |text| {
+            text.replacen("payloadType", "p\\u0061yloadType", 1)
         }),
         inside("no statements", "envelope", |bag| {
             bag.finish();

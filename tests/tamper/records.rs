@@ -117,6 +117,12 @@ fn proofs() -> Vec<Row> {
             lines[0] = lines[0].replacen('{', "{\"record\":\"2\",", 1);
         }),
         lines("a record twice", "proof-form", |lines| lines.insert(1, lines[0].clone())),
+        lie("records without their last line end", "proof-form", 2, |t| {
+            t.inside(|bag| {
+                let path = records(bag, "conn.log");
+                bag.files.get_mut(&path).unwrap().pop();
+            });
+        }),
         lines("records in another order", "proof-form", |lines| lines.swap(0, 1)),
         lines("a line that is no proof", "proof-form", |lines| {
             lines.push("<script>\u{1b}[31m\u{202e}".into())

@@ -15,6 +15,8 @@ pub(crate) enum Expected {
     Fault(&'static str, Option<u8>),
     /// Everything up to this level holds.
     Holds(u8),
+    /// All that was asked holds, but for these documents.
+    Cautions(Vec<String>),
 }
 
 /// A row.
@@ -59,6 +61,16 @@ pub(crate) fn holds(
     forge: impl Fn(&mut Trial<'_>) + Send + Sync + 'static,
 ) -> Row {
     Row { name: name.to_owned(), expected: Expected::Holds(level), forge: Box::new(forge) }
+}
+
+/// A bag that holds, but for documents that another version made.
+pub(crate) fn cautions(
+    name: &'static str,
+    documents: &[&str],
+    forge: impl Fn(&mut Trial<'_>) + Send + Sync + 'static,
+) -> Row {
+    let documents = documents.iter().map(|&path| path.to_owned()).collect();
+    Row { name: name.to_owned(), expected: Expected::Cautions(documents), forge: Box::new(forge) }
 }
 
 /// A row being tried: what the verifier has, and what is sent to it.
@@ -190,7 +202,11 @@ impl Row {
         }
         let value = ran.json()?;
         let found = found(&value);
-        let code = if matches!(self.expected, Expected::Fault(..)) { Some(4) } else { Some(0) };
+        let code = match self.expected {
+            Expected::Fault(..) => Some(4),
+            Expected::Holds(_) => Some(0),
+            Expected::Cautions(_) => Some(3),
+        };
         match found == self.expected && ran.code == code {
             true => Ok(()),
             false => Err(format!(
@@ -215,6 +231,10 @@ fn found(value: &Value) -> Expected {
             let fault = &step["state"]["fails"];
             assert_eq!(*fault, value["fault"], "the fault is told twice alike");
             Expected::Fault(leaked(fault["kind"].as_str().unwrap()), Some(level(step)))
+        }
+        None if !value["caution"].is_null() => {
+            assert_eq!(value["reached"], value["asked"], "the levels hold");
+            Expected::Cautions(serde_json::from_value(value["caution"]["documents"].clone()).unwrap())
         }
         None => Expected::Holds(value["reached"].as_u64().map_or(255, |n| u8::try_from(n).unwrap())),
     }

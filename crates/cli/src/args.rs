@@ -155,7 +155,8 @@ pub(crate) enum Command {
     ///
     /// Climbs the ladder: intact, attributed, grounded, sound, reproduced, reproduced elsewhere. Whom you trust is said by
     /// your own file, in the format of OpenSSH's allowed_signers (docs/provenance.md); nothing in the bag adds to it. Nothing
-    /// in the bag is run. Exit status 0: holds as far as was asked; 3: not all could be tried; 4: something does not hold.
+    /// in the bag is run. Exit status 0: holds as far as was asked; 3: not all could be tried, or documents are of another
+    /// version of comity; 4: something does not hold.
     #[command(after_help = "Examples:
   comity verify lantern.bag --trust allowed_signers
   comity verify lantern.bag --trust allowed_signers --level 5
@@ -522,6 +523,9 @@ pub(crate) struct Verify {
     /// Run the SQL that came with the job too: read-only, over the tables alone
     #[arg(long)]
     pub(crate) their_sql: bool,
+    /// New directory for the report and the other documents, made again from the statements and tables
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) documents: Option<PathBuf>,
     /// Your own copy of the statement of intake, for a proof
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) statement: Option<PathBuf>,

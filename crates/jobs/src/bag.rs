@@ -534,6 +534,8 @@ impl Filling<'_> {
                 && *run == packed.run_id
                 && event.actor.id == releaser.member.name
                 && event.recipient.as_deref() == Some(self.order.recipient)
+                // the disclosure tells which version made the documents
+                && event.method == Some(custody::method())
                 && statement.subject == subject;
             // an act since then about what goes in makes another disclosure
             if same && chosen.iter().all(|&at| self.statements.lines[at].0 < *first) {

@@ -169,11 +169,7 @@ impl<'a> Scribe<'a> {
             handling: tlp.map(|tlp| Handling { tlp, pap, caveats: Vec::new() }),
             retention: None,
             decision: None,
-            method: Some(Method {
-                tool: "comity".into(),
-                version: format!("{} ({})", env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or("unknown")),
-                settings_digest: None,
-            }),
+            method: Some(method()),
             records: draft.records,
             details: draft.details,
         };
@@ -342,6 +338,12 @@ impl<'a> Scribe<'a> {
         };
         self.sign(subject, Predicate::Provenance(Box::new(provenance)), &[])
     }
+}
+
+/// This program, as acts name what they were done with.
+pub(crate) fn method() -> Method {
+    let version = format!("{} ({})", env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or("unknown"));
+    Method { tool: "comity".into(), version, settings_digest: None }
 }
 
 /// The role that a member's key has in trust files.

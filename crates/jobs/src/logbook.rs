@@ -13,7 +13,7 @@ use comity_store::journal::{self, Line, Log};
 use serde::Serialize;
 
 use crate::progress::Progress;
-use crate::verify::{Fault, memory};
+use crate::verify::{Fault, entries_of, memory};
 use crate::{JobError, clock, custody};
 
 /// An entry of the log, with what it states.
@@ -168,8 +168,10 @@ pub fn cosign(
             format!("{} is no witness in the trust file", key.public().fingerprint()),
         );
     }
-    let text = String::from_utf8_lossy(&read(leaves)?).into_owned();
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut lines = match entries_of(read(leaves)?, &leaves.display().to_string()) {
+        Ok(lines) => lines,
+        Err(malformed) => return Ok(Err(malformed)),
+    };
     lines.truncate(usize::try_from(head.size).unwrap_or(usize::MAX));
     let entries = hashes(&lines);
     if entries.len() as u64 != head.size || merkle::root(&entries) != head.root {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use comity_provenance::bag::{self, BagKind};
 use comity_provenance::statement::{Descriptor, Outcome, Predicate, Statement, TestResult};
 use comity_provenance::trust::{Role, TrustFile};
-use comity_provenance::{Envelope, SecretKey, Sha256Digest, attribution, seal};
+use comity_provenance::{Envelope, SecretKey, Sha256Digest, attribution, log, seal};
 use serde::Serialize;
 
 use crate::progress::Progress;
@@ -61,6 +61,20 @@ impl Fault {
     pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
+}
+
+/// Documents of a bag that another version of comity made, and that this one makes otherwise: nothing is known to be
+/// wrong with them, and nothing says that they tell the truth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Caution {
+    /// The word, for scripts.
+    pub kind: &'static str,
+    /// Their paths.
+    pub documents: Vec<&'static str>,
+    /// Version that the disclosure names as what made them: a claim of its signer.
+    pub made_by: String,
+    /// Version of this program.
+    pub this: String,
 }
 
 /// How a level came out.
@@ -111,7 +125,15 @@ pub struct Ladder {
     pub reached: Option<u8>,
     /// The levels.
     pub steps: Vec<Step>,
+    /// Documents that no level says anything about.
+    pub caution: Option<Caution>,
+    /// The documents, as this program makes them from statements and tables.
+    #[serde(skip)]
+    pub documents: Vec<Document>,
 }
+
+/// A document's path in the bag, and its text.
+pub type Document = (&'static str, String);
 
 impl Ladder {
     /// The fault that stopped it, if one did.
@@ -124,7 +146,7 @@ impl Ladder {
 
     /// Whether something that was asked for could not be tried.
     pub fn is_short(&self) -> bool {
-        self.reached.is_none_or(|reached| reached < self.asked)
+        self.caution.is_some() || self.reached.is_none_or(|reached| reached < self.asked)
     }
 }
 
@@ -221,6 +243,18 @@ fn kind_of_error(error: &JobError) -> &'static str {
 
 pub(crate) type Climbed<T> = Result<T, Stop>;
 
+/// The lines of a file whose every line ends with LF; `None` where the last does not.
+pub(crate) fn lines_of(bytes: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
+    Some(bytes.strip_suffix(b"\n")?.split(|byte| *byte == b'\n'))
+}
+
+/// Entries of a log, as they came.
+pub(crate) fn entries_of(bytes: Vec<u8>, path: &str) -> Result<Vec<String>, Fault> {
+    let text = attributed::text(bytes, path)?;
+    let entries = log::parse_leaves(&text).map_err(|e| Fault::new("log-form", format!("{path}: {e}")))?;
+    Ok(entries.iter().map(ToString::to_string).collect())
+}
+
 /// Climbs as far as asked, and as far as it holds.
 ///
 /// # Errors
@@ -238,6 +272,8 @@ pub fn verify(ask: &Ask<'_>, progress: &dyn Progress) -> Result<Ladder, JobError
         asked: ask.level.unwrap_or(3),
         reached: None,
         steps: Vec::new(),
+        caution: None,
+        documents: Vec::new(),
     };
     let stopped = climb(ask, trust.as_ref(), now_s, &mut ladder, progress);
     match stopped {
@@ -294,7 +330,9 @@ fn climb(
         return Ok(());
     }
     let trust = trust.ok_or_else(|| Stop::Missing("needs a trust file".into()))?;
-    let told = attributed::check(&intact, trust, ask.memory, now_s)?;
+    let mut told = attributed::check(&intact, trust, ask.memory, now_s)?;
+    ladder.caution = told.caution.take();
+    ladder.documents = std::mem::take(&mut told.documents);
     ladder.push(State::Holds, told.notes.clone());
     if level == 1 {
         return Ok(());
@@ -350,6 +388,23 @@ pub fn read_trust(path: &Path) -> Result<TrustFile, JobError> {
     TrustFile::parse(&text).map_err(|e| JobError::Trust { path: path.to_owned(), source: e })
 }
 
+/// Writes the documents of a bag as this program makes them, into a directory that is not there yet.
+///
+/// # Errors
+/// Where the statements do not hold, so that none can be made; or the disk refuses.
+pub fn write_documents(ladder: &Ladder, dir: &Path) -> Result<(), JobError> {
+    if ladder.documents.is_empty() {
+        return Err(JobError::Nothing(
+            "no documents can be made: level 1 does not hold, or was not asked".into(),
+        ));
+    }
+    let stage = crate::bag::stage_beside(dir)?;
+    for (path, text) in &ladder.documents {
+        stage.write(path.trim_start_matches("data/"), text.as_bytes())?;
+    }
+    Ok(stage.publish(dir)?)
+}
+
 /// The verdict of a ladder as a signed statement: a line of in-toto's `test-result`.
 ///
 /// # Errors
@@ -362,12 +417,14 @@ pub fn signed_verdict(ladder: &Ladder, key: &SecretKey) -> Result<String, JobErr
         ladder.steps.iter().filter(|s| state(&s.state)).map(|s| format!("{} {}", s.level, s.name)).collect()
     };
     let failed = named(|s| matches!(s, State::Fails(_)));
+    let mut warned = named(|s| matches!(s, State::NotTried(_)));
+    warned.extend(ladder.caution.iter().map(|c| format!("{}: {}", c.kind, c.documents.join(", "))));
     let verdict = TestResult {
         result: if failed.is_empty() { Outcome::Passed } else { Outcome::Failed },
         configuration: vec![Descriptor::of("comity", env!("CARGO_PKG_VERSION").as_bytes().to_vec())],
         url: None,
         passed_tests: named(|s| *s == State::Holds),
-        warned_tests: named(|s| matches!(s, State::NotTried(_))),
+        warned_tests: warned,
         failed_tests: failed,
     };
     let statement = Statement {

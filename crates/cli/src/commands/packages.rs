@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::builder::styling::{AnsiColor, Style};
 use comity_jobs::bag::{self, BagKind, Created, Order};
 use comity_jobs::summary::{count_text, plain};
-use comity_jobs::verify::{self, Ask, Ladder, State, Step};
+use comity_jobs::verify::{self, Ask, Caution, Ladder, State, Step};
 use comity_jobs::{members, sending};
 use serde_json::{Value, json};
 
@@ -112,6 +112,9 @@ pub(super) fn verify(args: &Verify, global: &Global) -> Outcome {
         return check_verdict(verdict, &args.what, trust, global);
     }
     climb(&args.what, &args.trusting, args.level, &args.evidence, args.their_sql, global, &|ladder| {
+        if let (Some(dir), None) = (&args.documents, ladder.fault()) {
+            verify::write_documents(ladder, dir)?;
+        }
         let (Some(key), Some(file)) = (&args.sign, &args.verdict) else { return Ok(()) };
         let line = verify::signed_verdict(ladder, &members::private_key(key)?)?;
         Ok(members::write_out(file, line.as_bytes())?)
@@ -212,13 +215,27 @@ fn print_ladder(ladder: &Ladder) -> io::Result<()> {
     }
     match ladder.reached.and_then(|level| ladder.steps.get(usize::from(level))) {
         Some(step) => {
-            writeln!(out, "{BOLD}Reached: level {}, {}.{BOLD:#}", step.level, step.name)?;
+            let but = if ladder.caution.is_some() { ", but for its documents" } else { "" };
+            writeln!(out, "{BOLD}Reached: level {}, {}{but}.{BOLD:#}", step.level, step.name)?;
             let never = format!("This can't show {}.", step.never);
             wrapped(&never, room).into_iter().try_for_each(|line| writeln!(out, "{line}"))?;
         }
         None => writeln!(out, "{BOLD}Reached: no level. Rely on nothing in it.{BOLD:#}")?,
     }
+    ladder.caution.iter().try_for_each(|caution| print_caution(&mut out, caution, room))?;
     out.flush()
+}
+
+fn print_caution(out: &mut impl Write, caution: &Caution, room: usize) -> io::Result<()> {
+    writeln!(out, "{RED}CAUTION: documents in this bag were not checked.{RED:#}")?;
+    writeln!(out, "  said to be made by comity {}", plain(&caution.made_by))?;
+    writeln!(out, "  this is comity {}, which makes them otherwise", caution.this)?;
+    for path in &caution.documents {
+        writeln!(out, "  {RED}do not rest on {path}{RED:#}")?;
+    }
+    let rest = "They are as they were disclosed, but may say anything. `--documents DIR` makes them again from the \
+        statements and tables.";
+    wrapped(rest, room).into_iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
 fn print_step(out: &mut impl Write, step: &Step, room: usize) -> io::Result<()> {

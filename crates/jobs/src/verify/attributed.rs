@@ -1,25 +1,35 @@
 //! Level 1: who said it; and that files, definition and documents are what the statements tell of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use comity_export::Dossier;
 use comity_provenance::attribution::{self, AttributionError, Held, Presented};
 use comity_provenance::bag::BagKind;
 use comity_provenance::log::{self, SignedCheckpoint};
-use comity_provenance::statement::{Details, Predicate, Statement};
+use comity_provenance::statement::{Details, Method, Predicate, Statement};
 use comity_provenance::trust::TrustFile;
 use comity_provenance::{Envelope, Sha256Digest};
+use comity_store::case::Shelf;
+use comity_store::record_tree::SECRET_FILE;
 use serde_json::Value;
 
 use super::intact::Intact;
-use super::{Climbed, Fault, Stop, memory};
+use super::{Caution, Climbed, Document, Fault, Stop, entries_of, lines_of, memory};
 use crate::bag::{self, NOT_IN_FINDINGS, STATEMENTS};
-use crate::custody::dependency_names;
+use crate::custody::{self, dependency_names};
 use crate::dossier::{self, Named, entries};
 use crate::run::{self, Queried};
-use crate::told::{Told, ToldRun};
+use crate::told::{Told, ToldRun, name_of};
 
+const LEAVES: &str = "data/log/leaves";
+const CHECKPOINT: &str = "data/log/checkpoint";
+const WITNESSED: &str = "data/log/witnessed";
+const DEFINITION: &str = "data/definition.json";
+const GUIDE: &str = "data/VERIFY.md";
+const REPORT: &str = "data/report.html";
+const CASE: &str = "data/case.jsonld";
+const CRATE: &str = "data/ro-crate-metadata.json";
 /// Most bytes of statements, log or definition that are read at once.
 const LIMIT_BYTES: u64 = 1 << 30;
 
@@ -29,6 +39,8 @@ pub(crate) struct Attributed {
     pub(crate) named: Named,
     pub(crate) run: Option<Run>,
     pub(crate) notes: Vec<String>,
+    pub(crate) caution: Option<Caution>,
+    pub(crate) documents: Vec<Document>,
 }
 
 /// The run that a bag is of.
@@ -63,11 +75,10 @@ pub(crate) fn check(
     now_s: i64,
 ) -> Climbed<Attributed> {
     let statements = statements(intact)?;
-    let checkpoint = signed(intact, "data/log/checkpoint")?
-        .ok_or_else(|| Fault::new("payload-missing", "data/log/checkpoint: is not in the bag"))?;
-    let witnessed = signed(intact, "data/log/witnessed")?;
-    let leaves = text(intact.needed("data/log/leaves", LIMIT_BYTES)?, "data/log/leaves")?;
-    let leaves: Vec<String> = leaves.lines().map(str::to_owned).collect();
+    let missing = || Fault::new("payload-missing", format!("{CHECKPOINT}: is not in the bag"));
+    let checkpoint = signed(intact, CHECKPOINT)?.ok_or_else(missing)?;
+    let witnessed = signed(intact, WITNESSED)?;
+    let leaves = entries_of(intact.needed(LEAVES, LIMIT_BYTES)?, LEAVES)?;
     let origin = checkpoint.checkpoint().origin.clone();
     let known = match memory {
         Some(memory) => memory::remembered(memory, &origin).map_err(Stop::Error)?,
@@ -101,7 +112,9 @@ pub(crate) fn check(
             (Some(run), named)
         }
     };
-    documents(intact, &told, run.as_ref(), &named, &statements)?;
+    accounted(intact, run.as_ref(), &named)?;
+    let documents = documents(intact, &told, run.as_ref(), &named, &statements)?;
+    let caution = compared(intact, &documents, &statements)?;
     if let Some(memory) = memory {
         memory::remember(memory, &known, checkpoint.checkpoint(), &leaves).map_err(Stop::Error)?;
     }
@@ -123,17 +136,20 @@ pub(crate) fn check(
         }
         None => "no witness saw the log: times are the signers' own".into(),
     });
-    Ok(Attributed { told, named, run, notes })
+    Ok(Attributed { told, named, run, notes, caution, documents })
 }
 
-/// The statements, in their order.
+/// The statements, in their order, spelled as they are written.
 fn statements(intact: &Intact) -> Climbed<Vec<(Envelope, Statement)>> {
     let bytes = intact.needed(STATEMENTS, LIMIT_BYTES)?;
-    let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let ended = || Fault::new("envelope", format!("{STATEMENTS}: does not end with LF"));
     let mut all = Vec::new();
-    for (at, line) in (1..).zip(body.split(|b| *b == b'\n')) {
+    for (at, line) in (1..).zip(lines_of(&bytes).ok_or_else(ended)?) {
         let fault = |kind, message: String| Fault::new(kind, format!("statement {at}: {message}"));
         let envelope = Envelope::parse(line).map_err(|e| fault("envelope", e.to_string()))?;
+        if envelope.to_line().ok().as_deref().map(str::as_bytes) != Some(line) {
+            return Err(fault("envelope", "is spelled in another way than it is written".into()).into());
+        }
         let statement =
             Statement::parse(&envelope.payload).map_err(|e| fault("statement-form", e.to_string()))?;
         all.push((envelope, statement));
@@ -147,8 +163,8 @@ fn signed(intact: &Intact, path: &str) -> Climbed<Option<SignedCheckpoint>> {
     Ok(Some(signed.map_err(|e| Fault::new("checkpoint-form", format!("{path}: {e}")))?))
 }
 
-fn text(bytes: Vec<u8>, path: &str) -> Climbed<String> {
-    String::from_utf8(bytes).map_err(|_| Fault::new("not-text", format!("{path}: is not UTF-8")).into())
+pub(crate) fn text(bytes: Vec<u8>, path: &str) -> Result<String, Fault> {
+    String::from_utf8(bytes).map_err(|_| Fault::new("not-text", format!("{path}: is not UTF-8")))
 }
 
 /// The disclosure names exactly what lies in the bag.
@@ -210,7 +226,7 @@ fn submitted(intact: &Intact, told: &Told) -> Climbed<Named> {
 /// The run: its definition is the one that was run, of the items that the statements tell of, and its
 /// tables are those that came of it.
 fn of_run(intact: &Intact, told: &Told) -> Climbed<(Run, Named)> {
-    let bytes = intact.needed("data/definition.json", 64 << 20)?;
+    let bytes = intact.needed(DEFINITION, 64 << 20)?;
     let id = Sha256Digest::of(&bytes);
     if Some(id) != intact.info.run {
         let message = format!("data/definition.json: is that of run {id}, not of the one the bag names");
@@ -274,7 +290,7 @@ fn tables(intact: &Intact, run: &ToldRun) -> Climbed<()> {
     let mut left: BTreeMap<&str, Sha256Digest> =
         run.outputs.iter().map(|o| (o.table.as_str(), o.sha256)).collect();
     for (file, sha256, _) in intact.under("data/results/") {
-        let table = file.strip_suffix(".parquet").unwrap_or(file);
+        let table = file.strip_suffix(".parquet").unwrap_or_default();
         match left.remove(table) {
             Some(stated) if stated == sha256 => {}
             Some(_) => {
@@ -297,14 +313,51 @@ fn tables(intact: &Intact, run: &ToldRun) -> Climbed<()> {
     }
 }
 
-/// The documents say what the statements and tables say: they are made again and compared.
+/// Each file of the payload is accounted for: every bag has it, or the run made, ran or used it, or the item is submitted.
+fn accounted(intact: &Intact, run: Option<&Run>, named: &Named) -> Climbed<()> {
+    let known = accounted_for(intact.kind(), run, named);
+    match intact.checked.payload().iter().find(|file| !known.contains(&file.path)) {
+        Some(file) => {
+            let message = format!("{}: no statement accounts for this file in such a bag", file.path);
+            Err(Fault::new("payload-extra", message).into())
+        }
+        None => Ok(()),
+    }
+}
+
+fn accounted_for(kind: BagKind, run: Option<&Run>, named: &Named) -> BTreeSet<String> {
+    let evidence = || named.evidence.iter().map(|e| e.normalised.id);
+    let feeds = || named.feeds.iter().map(|f| f.record.id);
+    let mut known: BTreeSet<String> =
+        [GUIDE, CRATE, STATEMENTS, CHECKPOINT, LEAVES, WITNESSED].map(str::to_owned).into();
+    if let Some(run) = run {
+        known.extend([DEFINITION, REPORT, CASE].map(str::to_owned));
+        known.extend(run.told.outputs.iter().map(|o| format!("data/results/{}.parquet", o.table)));
+        known.extend(run.queries.iter().map(|q| format!("data/verify/{}.sql", q.name)));
+        let lists = entries(&run.definition, "allow_lists");
+        known.extend(lists.map(|(id, _)| format!("data/inputs/allow-lists/{id}/original")));
+    }
+    if kind == BagKind::Findings {
+        known.extend(evidence().map(|id| format!("data/records/{id}.jsonl")));
+        known.extend(feeds().map(|id| format!("data/indicators/{id}.jsonl")));
+    } else {
+        let evidence = evidence().map(|id| name_of(Shelf::Evidence, &id));
+        for item in evidence.chain(feeds().map(|id| name_of(Shelf::Feeds, &id))) {
+            known.insert(format!("data/inputs/{item}/original"));
+            known.insert(format!("data/inputs/{item}/{SECRET_FILE}"));
+        }
+    }
+    known
+}
+
+/// The documents, made again from the statements and tables.
 fn documents(
     intact: &Intact,
     told: &Told,
     run: Option<&Run>,
     named: &Named,
     statements: &[(Envelope, Statement)],
-) -> Climbed<()> {
+) -> Climbed<Vec<Document>> {
     let mut dossier = match run {
         Some(run) => {
             let results = intact.checked.dir().join("data/results");
@@ -322,27 +375,52 @@ fn documents(
     };
     // the node that signed the disclosure made them
     dossier.node = statements.last().and_then(|(e, _)| Some(e.signatures.first()?.keyid.clone()));
-    let same = |path: &str, made: &str| -> Climbed<()> {
-        match intact.read(path, LIMIT_BYTES)? {
-            Some(found) if found == made.as_bytes() => Ok(()),
-            Some(_) => {
-                let message =
-                    format!("{path}: does not say what the statements and tables say; do not open it");
-                Err(Fault::new("document-differs", message).into())
-            }
-            None => Err(Fault::new("payload-missing", format!("{path}: is not in the bag")).into()),
-        }
-    };
-    same("data/VERIFY.md", &comity_export::verify_md(&dossier))?;
+    let mut made = vec![(GUIDE, comity_export::verify_md(&dossier))];
     if run.is_some() {
-        same("data/report.html", &comity_export::report_html(&dossier))?;
-        same("data/case.jsonld", &comity_export::case_jsonld(&dossier))?;
+        made.push((REPORT, comity_export::report_html(&dossier)));
+        made.push((CASE, comity_export::case_jsonld(&dossier)));
     }
     dossier.files = bag::file_facts(intact.checked.payload().iter().filter_map(|file| {
         let path = file.path.strip_prefix("data/")?;
         (path != bag::RO_CRATE).then(|| (path.to_owned(), (file.sha256, file.bytes)))
     }));
-    same(&format!("data/{}", bag::RO_CRATE), &comity_export::ro_crate(&dossier))
+    made.push((CRATE, comity_export::ro_crate(&dossier)));
+    Ok(made)
+}
+
+/// Documents that are not as this program makes them are false; but where the bag says that another version made them,
+/// that can't be told.
+fn compared(
+    intact: &Intact,
+    made: &[Document],
+    statements: &[(Envelope, Statement)],
+) -> Climbed<Option<Caution>> {
+    let mut differing = Vec::new();
+    for (path, text) in made {
+        if intact.needed(path, LIMIT_BYTES)? != text.as_bytes() {
+            differing.push(*path);
+        }
+    }
+    let Some(first) = differing.first() else { return Ok(None) };
+    let this = custody::method();
+    match made_by(statements).filter(|m| m.tool == this.tool && m.version != this.version) {
+        Some(other) => Ok(Some(Caution {
+            kind: "documents-of-another-version",
+            documents: differing,
+            made_by: other.version.clone(),
+            this: this.version,
+        })),
+        None => {
+            let message = format!("{first}: does not say what the statements and tables say; do not open it");
+            Err(Fault::new("document-differs", message).into())
+        }
+    }
+}
+
+/// What the disclosure says that the bag was made with.
+fn made_by(statements: &[(Envelope, Statement)]) -> Option<&Method> {
+    let Predicate::Custody(event) = &statements.last()?.1.predicate else { return None };
+    event.method.as_ref()
 }
 
 fn feed_dossier(intact: &Intact, told: &Told, named: &Named) -> Dossier {

@@ -1,7 +1,5 @@
 //! Level 2: each record lies in what was committed to, each indicator in its feed as it was read.
 
-use std::collections::BTreeMap;
-
 use comity_parse::framing::Framing;
 use comity_provenance::Sha256Digest;
 use comity_provenance::bag::BagKind;
@@ -13,7 +11,7 @@ use comity_store::source::plain_name;
 
 use super::attributed::Attributed;
 use super::intact::Intact;
-use super::{Climbed, Fault, Stop};
+use super::{Climbed, Fault, Stop, lines_of};
 use crate::JobError;
 use crate::custody::LINES_FRAMING;
 use crate::disclose::{Seen, each_record};
@@ -113,7 +111,6 @@ fn proven(intact: &Intact, told: &Attributed, grounded: &mut Grounded) -> Climbe
         let parsed = parsed.map_err(|e| Fault::new("indicator-form", format!("{path}: {e}")))?;
         grounded.disclosed.indicators.insert(id, parsed);
     }
-    strays(intact, told)?;
     grounded.notes.push(format!(
         "{} records ({context} of them context) and {indicators} indicators are proven",
         records
@@ -121,27 +118,11 @@ fn proven(intact: &Intact, told: &Attributed, grounded: &mut Grounded) -> Climbe
     Ok(())
 }
 
-/// Records or indicators of items that the run did not use prove nothing, and are not to be here.
-fn strays(intact: &Intact, told: &Attributed) -> Climbed<()> {
-    let evidence: BTreeMap<String, ()> =
-        told.named.evidence.iter().map(|e| (format!("{}.jsonl", e.normalised.id), ())).collect();
-    let feeds: BTreeMap<String, ()> =
-        told.named.feeds.iter().map(|f| (format!("{}.jsonl", f.record.id), ())).collect();
-    for (dir, known) in [("data/records/", &evidence), ("data/indicators/", &feeds)] {
-        if let Some((name, _, _)) = intact.under(dir).find(|(name, _, _)| !known.contains_key(*name)) {
-            return Err(
-                Fault::new("not-stated", format!("{dir}{name}: the run did not use this item")).into()
-            );
-        }
-    }
-    Ok(())
-}
-
 /// Proven records, each checked against the root; in ascending order, none twice.
 fn lines(path: &str, bytes: &[u8], tree: &statement::RecordTree) -> Climbed<Vec<ProvenRecord>> {
-    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let ended = || Fault::new("proof-form", format!("{path}: does not end with LF"));
     let mut all: Vec<ProvenRecord> = Vec::new();
-    for (at, line) in (1..).zip(body.split(|b| *b == b'\n')) {
+    for (at, line) in (1..).zip(lines_of(bytes).ok_or_else(ended)?) {
         let fault = |kind, message: String| Fault::new(kind, format!("{path}: line {at}: {message}"));
         let record = ProvenRecord::parse(line).map_err(|e| fault("proof-form", e.to_string()))?;
         record.verify(tree.records, &tree.root).map_err(|e| fault("proof-false", e.to_string()))?;
