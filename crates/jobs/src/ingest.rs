@@ -14,10 +14,10 @@ use comity_provenance::{Algorithm, Sha256Digest};
 use comity_store::case::Normalised;
 use comity_store::chunk::{ChunkBuilder, Place};
 use comity_store::durable::Stage;
-use comity_store::evidence::{EncodedChunk, Encoder, EvidenceWriter};
+use comity_store::evidence::{EncodedChunk, EvidenceWriter, encode};
 use comity_store::record_tree;
 use comity_store::source::{Damage, Source, plain_name};
-use comity_store::tables::{RejectRow, excerpt};
+use comity_store::tables::{Encoder, RejectRow, excerpt};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -357,6 +357,6 @@ impl Work {
                 }),
             }
         }
-        Ok(Done::Chunk(Box::new(self.encoder.encode(chunk.finish())?), tree))
+        Ok(Done::Chunk(Box::new(encode(&self.encoder, chunk.finish()?)?), tree))
     }
 }

@@ -12,7 +12,7 @@ use comity_provenance::logical::Lines;
 use comity_provenance::record_tree::ProvenRecord;
 use comity_store::chunk::{ChunkBuilder, Place};
 use comity_store::durable::Stage;
-use comity_store::evidence::EvidenceWriter;
+use comity_store::evidence::{self, EvidenceWriter};
 use comity_store::feed::{self, Indicator};
 use comity_store::tables::{RejectRow, excerpt};
 
@@ -100,7 +100,7 @@ fn sparse_evidence(
         }
     }
     let mut writer = EvidenceWriter::new(scratch)?;
-    let encoded = writer.encoder().encode(chunk.finish())?;
+    let encoded = evidence::encode(&writer.encoder(), chunk.finish()?)?;
     writer.append(encoded)?;
     let (stage, _) = writer.finish()?;
     let place = scratch.join(format!("evidence-{id}"));

@@ -32,6 +32,43 @@ pub fn of_observable(kind: Kind, value: &str) -> Vec<u8> {
     }
 }
 
+/// Writes the canonical value that a key was made of behind what stands in `out`; `None` where it was
+/// made of none.
+pub fn write_value(kind: Kind, key: &[u8], out: &mut String) -> Option<()> {
+    match kind {
+        Kind::Ipv4Addr | Kind::Ipv6Addr => {
+            let six = Ipv6Addr::from(<[u8; 16]>::try_from(key).ok()?);
+            match (kind, six.to_ipv4_mapped()) {
+                (Kind::Ipv4Addr, Some(four)) => write_quad(four.octets(), out),
+                _ => out.push_str(&six.to_string()),
+            }
+        }
+        Kind::DomainName => {
+            let labels = std::str::from_utf8(key.strip_suffix(&[0])?).ok()?;
+            for (at, label) in labels.rsplit('\0').enumerate() {
+                out.push_str(if at == 0 { "" } else { "." });
+                out.push_str(label);
+            }
+        }
+        Kind::Url => match std::str::from_utf8(key).ok()?.rsplit_once('\0')? {
+            (rest, "") => out.push_str(rest),
+            (rest, scheme) => out.extend([scheme, "://", rest]),
+        },
+        _ => out.push_str(std::str::from_utf8(key).ok()?),
+    }
+    Some(())
+}
+
+/// Four decimal numbers. Most of an index is written by this.
+fn write_quad(octets: [u8; 4], out: &mut String) {
+    for (at, octet) in octets.into_iter().enumerate() {
+        out.push_str(if at == 0 { "" } else { "." });
+        let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| char::from(b'0' + digit));
+        let zeros = if octet < 10 { 2 } else { usize::from(octet < 100) };
+        out.extend(digits.into_iter().skip(zeros));
+    }
+}
+
 /// A half-open range of keys of one observable kind: `lo <= key < hi`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {

@@ -17,6 +17,7 @@ pub trait RecordSink {
     fn text(&mut self, field: Field, text: &str);
     /// Sets an integer column (the last call wins).
     fn integer(&mut self, field: Field, value: i64);
-    /// Adds an observable that an extractor found in a text of `field`; `value` is canonical.
-    fn observable(&mut self, field: Field, kind: Kind, value: &str);
+    /// Adds an observable that an extractor found in a text of `field`: its canonical value, and the
+    /// text as it stands there.
+    fn observable(&mut self, field: Field, kind: Kind, value: &str, as_found: &str);
 }

@@ -1,7 +1,7 @@
 //! Keys and spans: which observables each kind of claim meets, by example.
 
 use comity_model::canonical::ip_port_parts;
-use comity_model::key::{address_bytes, of_claim, of_observable, url_scheme_agrees};
+use comity_model::key::{address_bytes, of_claim, of_observable, url_scheme_agrees, write_value};
 use comity_model::{Claim, Kind};
 
 use Kind as K;
@@ -21,6 +21,33 @@ fn check(claim: &Claim, kind: Kind, met: &[&str], not_met: &[&str]) {
     for value in not_met {
         assert!(!meets(claim, kind, value), "{} does not meet {value}", claim.value);
     }
+}
+
+/// The value that a key gives back.
+fn value_of(kind: K, key: &[u8]) -> Option<String> {
+    let mut value = String::new();
+    write_value(kind, key, &mut value).map(|()| value)
+}
+
+#[test]
+fn keys_give_their_values_back() {
+    for (kind, value) in [
+        (K::Ipv4Addr, "0.9.10.255"),
+        (K::Ipv4Addr, "99.100.199.200"),
+        (K::Ipv6Addr, "2001:db8::1"),
+        (K::Ipv6Addr, "::"),
+        (K::DomainName, "www.example.com"),
+        (K::DomainName, "*.example.com"),
+        (K::DomainName, "localhost"),
+        (K::Url, "http://example.com:8080/a?b"),
+        (K::Url, "example.com/a"),
+        (K::UserAgent, "curl/8\tü"),
+    ] {
+        assert_eq!(value_of(kind, &of_observable(kind, value)).as_deref(), Some(value));
+    }
+    assert_eq!(value_of(K::Ipv4Addr, b"short"), None);
+    assert_eq!(value_of(K::Url, b"no end"), None);
+    assert_eq!(value_of(K::DomainName, b"no end"), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use comity_model::canonical::{Breadth, Found, indicator_within, observe};
-use comity_model::key::{Span, of_claim, of_observable, url_scheme_agrees};
+use comity_model::key::{Span, of_claim, of_observable, url_scheme_agrees, write_value};
 use comity_model::{Claim, Kind, Observe};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -206,6 +206,16 @@ fn url_oracle(claim: &str, prefix: bool, seen: &str) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_key_gives_its_value_back(rule in rule(), text in text()) {
+        for found in observed(rule, &text) {
+            let mut value = String::new();
+            let key = of_observable(found.kind, &found.value);
+            prop_assert_eq!(write_value(found.kind, &key, &mut value), Some(()));
+            prop_assert_eq!(value, found.value);
+        }
+    }
 
     #[test]
     fn a_canonical_claim_is_its_own_canonical_form(kind in kind(), text in text()) {

@@ -24,14 +24,15 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use comity_model::canonical::{Found, observe};
 use comity_model::{Kind, Observe};
 
-/// Hands every observable that stands in `text` to `found`, canonical, in order of appearance,
-/// each once. Does not refang: evidence is read as it is.
-pub fn observables(text: &str, found: &mut dyn FnMut(Kind, &str)) {
+/// Hands every observable that stands in `text` to `found`: its canonical value, and the text as it
+/// stands; in order of appearance, each value once. What is part of another value (the host of a URL)
+/// stands nowhere of its own: its value is given twice. Does not refang: evidence is read as it is.
+pub fn observables(text: &str, found: &mut dyn FnMut(Kind, &str, &str)) {
     let mut seen: HashSet<(Kind, String)> = HashSet::new();
-    let mut give = |kind: Kind, value: String| {
+    let mut give = |kind: Kind, value: String, as_found: Option<&str>| {
         let entry = (kind, value);
         if !seen.contains(&entry) {
-            found(entry.0, &entry.1);
+            found(entry.0, &entry.1, as_found.unwrap_or(&entry.1));
             seen.insert(entry);
         }
     };
@@ -41,7 +42,9 @@ pub fn observables(text: &str, found: &mut dyn FnMut(Kind, &str)) {
             Shape::Email => Observe::Email,
             Shape::Address | Shape::AddressPort { .. } => Observe::Address,
             Shape::Name => Observe::One(Kind::DomainName),
-            Shape::Hash(kind) => return give(kind, candidate.text.to_ascii_lowercase()),
+            Shape::Hash(kind) => {
+                return give(kind, candidate.text.to_ascii_lowercase(), Some(candidate.text));
+            }
             Shape::Network { host_bits: true, .. } => Observe::Address,
             Shape::Network { .. }
             | Shape::HostPath
@@ -53,7 +56,9 @@ pub fn observables(text: &str, found: &mut dyn FnMut(Kind, &str)) {
             Shape::AddressPort { address } | Shape::Network { address, .. } => address,
             _ => candidate.text,
         };
-        observe(rule, text, &mut |Found { kind, value, .. }| give(kind, value));
+        observe(rule, text, &mut |Found { kind, value, derived }| {
+            give(kind, value, (!derived).then_some(text));
+        });
     });
 }
 

@@ -167,7 +167,7 @@ mod tests {
         fn time(&mut self, _: i64) {}
         fn text(&mut self, _: Field, _: &str) {}
         fn integer(&mut self, _: Field, _: i64) {}
-        fn observable(&mut self, _: Field, _: Kind, _: &str) {}
+        fn observable(&mut self, _: Field, _: Kind, _: &str, _: &str) {}
     }
 
     #[test]

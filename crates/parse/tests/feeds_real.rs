@@ -315,7 +315,7 @@ fn d05_every_address_of_a_log_is_found() {
     let mut by_indicator: BTreeMap<String, u64> = BTreeMap::new();
     for line in String::from_utf8(log).unwrap().lines() {
         let mut found = BTreeSet::new();
-        extract::observables(line, &mut |kind, value| {
+        extract::observables(line, &mut |kind, value, _| {
             assert!(found.insert((kind, value.to_owned())), "{value} twice in {line}");
         });
         // whole words: the front of `5.36.59.76.dsl.example.net` is no address but part of a name

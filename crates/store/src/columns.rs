@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, LazyLock};
 
+use arrow::array::builder::NullBufferBuilder;
 use arrow::array::{
-    ArrayRef, BooleanArray, Int64Array, Int64Builder, ListBuilder, StringArray, StringBuilder,
-    TimestampMicrosecondArray, new_null_array,
+    ArrayRef, BooleanArray, Int64Array, ListArray, StringArray, TimestampMicrosecondArray, new_null_array,
 };
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
 use comity_model::{Class, Column, FIELDS, Field};
 
 /// Arrow type of times: microseconds, UTC.
@@ -49,51 +51,130 @@ pub static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
-/// Builder of one column; rows not touched become null.
+/// Texts one behind the other.
 #[derive(Debug)]
-pub(crate) enum Builder {
-    Text(StringBuilder),
-    List(ListBuilder<StringBuilder>),
-    Integer(Int64Builder),
+struct Texts {
+    text: String,
+    /// Where each ends, after a zero.
+    ends: Vec<i32>,
+}
+
+impl Texts {
+    fn new() -> Self {
+        Self { text: String::new(), ends: vec![0] }
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len() - 1
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(offset(self.text.len()));
+    }
+
+    fn get(&self, at: usize) -> &str {
+        let end = |at: usize| self.ends.get(at).and_then(|&end| usize::try_from(end).ok()).unwrap_or(0);
+        self.text.get(end(at)..end(at + 1)).unwrap_or_default()
+    }
+
+    /// Forgets all but the first so many.
+    fn truncate(&mut self, count: usize) {
+        self.ends.truncate(count + 1);
+        let end = self.ends.last().and_then(|&end| usize::try_from(end).ok()).unwrap_or(0);
+        self.text.truncate(end);
+    }
+
+    fn pad(&mut self, missing: usize) {
+        let end = offset(self.text.len());
+        self.ends.extend(std::iter::repeat_n(end, missing));
+    }
+
+    fn finish(self, nulls: Option<NullBuffer>) -> Result<StringArray, ArrowError> {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.ends));
+        StringArray::try_new(offsets, Buffer::from_vec(self.text.into_bytes()), nulls)
+    }
+}
+
+/// An offset within a chunk's column. A chunk is far smaller than this can say.
+fn offset(at: usize) -> i32 {
+    i32::try_from(at).unwrap_or(i32::MAX)
+}
+
+/// Builder of one column; rows not touched become null. The row begun may be one ahead of the others.
+#[derive(Debug)]
+struct Builder {
+    values: Values,
+    valid: NullBufferBuilder,
+}
+
+#[derive(Debug)]
+enum Values {
+    Text(Texts),
+    /// Items, and where the list of each row ends, after a zero.
+    List(Texts, Vec<i32>),
+    Integer(Vec<i64>),
 }
 
 impl Builder {
     fn new(column: Column) -> Self {
-        match column {
-            Column::Text => Self::Text(StringBuilder::new()),
-            Column::TextList => Self::List(ListBuilder::new(StringBuilder::new())),
-            Column::Integer => Self::Integer(Int64Builder::new()),
-        }
-    }
-
-    fn len(&self) -> usize {
-        use arrow::array::ArrayBuilder;
-        match self {
-            Self::Text(b) => b.len(),
-            Self::List(b) => b.len(),
-            Self::Integer(b) => b.len(),
-        }
+        let values = match column {
+            Column::Text => Values::Text(Texts::new()),
+            Column::TextList => Values::List(Texts::new(), vec![0]),
+            Column::Integer => Values::Integer(Vec::new()),
+        };
+        Self { values, valid: NullBufferBuilder::new(0) }
     }
 
     fn fill_to(&mut self, rows: usize) {
-        let missing = rows.saturating_sub(self.len());
+        let missing = rows.saturating_sub(self.valid.len());
         if missing == 0 {
             return;
         }
-        match self {
-            Self::Text(b) => b.append_nulls(missing),
-            Self::List(b) => b.append_nulls(missing),
-            Self::Integer(b) => b.append_nulls(missing),
+        self.valid.append_n_nulls(missing);
+        match &mut self.values {
+            Values::Text(texts) => texts.pad(missing),
+            Values::List(_, ends) => {
+                let end = ends.last().copied().unwrap_or(0);
+                ends.extend(std::iter::repeat_n(end, missing));
+            }
+            Values::Integer(values) => values.resize(values.len() + missing, 0),
         }
     }
 
-    fn finish(mut self, rows: usize) -> ArrayRef {
-        self.fill_to(rows);
-        match self {
-            Self::Text(mut b) => Arc::new(b.finish()),
-            Self::List(mut b) => Arc::new(b.finish()),
-            Self::Integer(mut b) => Arc::new(b.finish()),
+    /// Ends the row of a column that was touched in it.
+    fn end_row(&mut self) {
+        if let Values::List(items, ends) = &mut self.values {
+            ends.push(offset(items.len()));
+            self.valid.append_non_null();
         }
+    }
+
+    /// Forgets what was put in behind the first so many rows.
+    fn truncate(&mut self, rows: usize) {
+        self.valid.truncate(rows);
+        match &mut self.values {
+            Values::Text(texts) => texts.truncate(rows),
+            Values::List(items, ends) => {
+                ends.truncate(rows + 1);
+                items.truncate(ends.last().and_then(|&end| usize::try_from(end).ok()).unwrap_or(0));
+            }
+            Values::Integer(values) => values.truncate(rows),
+        }
+    }
+
+    fn finish(mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
+        self.fill_to(rows);
+        let nulls = self.valid.finish();
+        Ok(match self.values {
+            Values::Text(texts) => Arc::new(texts.finish(nulls)?),
+            Values::List(items, ends) => {
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
+                let item = Arc::new(ArrowField::new_list_field(DataType::Utf8, true));
+                Arc::new(ListArray::try_new(item, offsets, Arc::new(items.finish(None)?), nulls)?)
+            }
+            Values::Integer(values) => Arc::new(Int64Array::try_new(values.into(), nulls)?),
+        })
     }
 }
 
@@ -107,7 +188,8 @@ pub(crate) struct Columns {
     class: Vec<Class>,
     damaged: Vec<bool>,
     fields: Vec<Option<Builder>>,
-    open_lists: Vec<Field>,
+    /// Fields that the row begun has, each once, in no order.
+    touched: Vec<Field>,
 }
 
 /// What every event has.
@@ -131,7 +213,7 @@ impl Columns {
             class: Vec::new(),
             damaged: Vec::new(),
             fields: FIELDS.iter().map(|_| None).collect(),
-            open_lists: Vec::new(),
+            touched: Vec::new(),
         }
     }
 
@@ -139,40 +221,72 @@ impl Columns {
         self.record.len()
     }
 
-    fn at_row(&mut self, field: Field) -> &mut Builder {
+    /// Sets a text of the row begun (the last call wins), or appends an item to its list.
+    pub(crate) fn text(&mut self, field: Field, text: &str) {
         let row = self.record.len();
         let builder = self.fields[field as usize].get_or_insert_with(|| Builder::new(field.info().column));
         builder.fill_to(row);
-        builder
-    }
-
-    /// Sets a text of the row begun, or appends an item to its list; once a row for a scalar.
-    pub(crate) fn text(&mut self, field: Field, text: &str) {
-        match self.at_row(field) {
-            Builder::Text(b) => b.append_value(text),
-            Builder::List(b) => {
-                b.values().append_value(text);
-                if !self.open_lists.contains(&field) {
-                    self.open_lists.push(field);
+        match &mut builder.values {
+            Values::Text(texts) => {
+                if texts.len() > row {
+                    texts.truncate(row);
+                } else {
+                    builder.valid.append_non_null();
+                    self.touched.push(field);
                 }
+                texts.push(text);
             }
-            Builder::Integer(_) => debug_assert!(false, "{field} is an integer column"),
+            Values::List(items, ends) => {
+                if ends.last().is_some_and(|&end| end == offset(items.len())) {
+                    self.touched.push(field);
+                }
+                items.push(text);
+            }
+            Values::Integer(_) => debug_assert!(false, "{field} is an integer column"),
         }
     }
 
-    /// Sets an integer of the row begun; once a row.
+    /// Sets an integer of the row begun; the last call wins.
     pub(crate) fn integer(&mut self, field: Field, value: i64) {
-        match self.at_row(field) {
-            Builder::Integer(b) => b.append_value(value),
+        let row = self.record.len();
+        let builder = self.fields[field as usize].get_or_insert_with(|| Builder::new(field.info().column));
+        builder.fill_to(row);
+        match &mut builder.values {
+            Values::Integer(values) => {
+                if values.len() > row {
+                    values.truncate(row);
+                } else {
+                    builder.valid.append_non_null();
+                    self.touched.push(field);
+                }
+                values.push(value);
+            }
             _ => debug_assert!(false, "{field} is not an integer column"),
         }
     }
 
+    /// The texts of the row begun.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (Field, &str)> {
+        let row = self.record.len();
+        self.touched.iter().flat_map(move |&field| {
+            let values = self.fields[field as usize].as_ref().map(|builder| &builder.values);
+            let (texts, from, to) = match values {
+                Some(Values::Text(texts)) => (Some(texts), row, row + 1),
+                Some(Values::List(items, ends)) => {
+                    let from = ends.last().and_then(|&end| usize::try_from(end).ok()).unwrap_or(0);
+                    (Some(items), from, items.len())
+                }
+                _ => (None, 0, 0),
+            };
+            (from..to).filter_map(move |at| Some((field, texts?.get(at))))
+        })
+    }
+
     /// Ends the row.
     pub(crate) fn end_row(&mut self, head: EventHead) {
-        for field in self.open_lists.drain(..) {
-            if let Some(Builder::List(b)) = &mut self.fields[field as usize] {
-                b.append(true);
+        for field in self.touched.drain(..) {
+            if let Some(builder) = &mut self.fields[field as usize] {
+                builder.end_row();
             }
         }
         self.record.push(head.record);
@@ -183,8 +297,18 @@ impl Columns {
         self.damaged.push(head.damaged);
     }
 
+    /// Forgets the row begun.
+    pub(crate) fn forget_row(&mut self) {
+        let rows = self.record.len();
+        for field in self.touched.drain(..) {
+            if let Some(builder) = &mut self.fields[field as usize] {
+                builder.truncate(rows);
+            }
+        }
+    }
+
     /// The arrays, in the order of [`EVENTS`].
-    pub(crate) fn finish(self) -> Vec<ArrayRef> {
+    pub(crate) fn finish(self) -> Result<Vec<ArrayRef>, ArrowError> {
         let rows = self.record.len();
         let mut arrays: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from(self.record)),
@@ -197,10 +321,10 @@ impl Columns {
         debug_assert_eq!(arrays.len(), FIXED);
         for (builder, field) in self.fields.into_iter().zip(EVENTS.fields().iter().skip(FIXED)) {
             arrays.push(match builder {
-                Some(builder) => builder.finish(rows),
+                Some(builder) => builder.finish(rows)?,
                 None => new_null_array(field.data_type(), rows),
             });
         }
-        arrays
+        Ok(arrays)
     }
 }

@@ -32,6 +32,12 @@ pub enum StoreError {
         /// The library's reason.
         source: arrow::error::ArrowError,
     },
+    /// A chunk with more events than the index can number.
+    #[error("a chunk has more than {most} events")]
+    ChunkRows {
+        /// How many it can number.
+        most: u32,
+    },
     /// A record of the case that does not read.
     #[error("{}: {source}", path.display())]
     Json {

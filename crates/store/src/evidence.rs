@@ -6,20 +6,22 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::ArrowColumnChunk;
+use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::properties::WriterPropertiesBuilder;
+use parquet::schema::types::ColumnPath;
 
 use crate::StoreError;
 use crate::chunk::Chunk;
 use crate::columns::EVENTS;
 use crate::durable::Stage;
 use crate::index::{IndexBuilder, Run};
-use crate::observables::ObservablesWriter;
-use crate::tables::{self, RejectRow, properties, rejects_batch, rejects_schema};
+use crate::observables;
+use crate::tables::{self, Encoder, RejectRow, RowGroups, properties, rejects_batch, rejects_schema};
 
 /// Name of the events file within its item.
 pub const EVENTS_FILE: &str = "events-0.parquet";
@@ -49,18 +51,6 @@ pub struct Counts {
     pub last_us: Option<i64>,
 }
 
-/// Encodes chunks; shared by workers.
-#[derive(Clone)]
-pub struct Encoder {
-    factory: Arc<ArrowRowGroupWriterFactory>,
-}
-
-impl std::fmt::Debug for Encoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Encoder")
-    }
-}
-
 /// A chunk, encoded.
 pub struct EncodedChunk {
     columns: Vec<ArrowColumnChunk>,
@@ -76,41 +66,52 @@ impl std::fmt::Debug for EncodedChunk {
     }
 }
 
-impl Encoder {
-    /// Encodes a chunk's events as the columns of a row group.
-    ///
-    /// # Errors
-    /// Where the arrow library finds the columns unfit, which would be a defect.
-    pub fn encode(&self, chunk: Chunk) -> Result<EncodedChunk, StoreError> {
-        let columns =
-            if chunk.rows == 0 { Vec::new() } else { self.columns(&chunk).map_err(events_error)? };
-        let counts = Counts {
-            records: chunk.rows as u64 + chunk.rejects.len() as u64,
-            events: chunk.rows as u64,
-            rejects: chunk.rejects.len() as u64,
-            headers: chunk.headers,
-            damaged: chunk.damaged,
-            observables: 0,
-            first_us: chunk.times.map(|t| t.0),
-            last_us: chunk.times.map(|t| t.1),
-        };
-        Ok(EncodedChunk { columns, rows: chunk.rows, counts, run: chunk.run, rejects: chunk.rejects })
-    }
-
-    fn columns(&self, chunk: &Chunk) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
-        let mut writers = self.factory.create_column_writers(0)?.into_iter();
-        let mut encoded = Vec::new();
-        for (field, array) in EVENTS.fields().iter().zip(&chunk.events) {
-            for leaf in compute_leaves(field, array)? {
-                let mut writer =
-                    writers.next().ok_or_else(|| ParquetError::General("missing column".into()))?;
-                writer.write(&leaf)?;
-                encoded.push(writer.close()?);
-            }
-        }
-        Ok(encoded)
-    }
+/// Encodes a chunk's events as the columns of a row group.
+///
+/// # Errors
+/// Where the arrow library finds the columns unfit, which would be a defect.
+pub fn encode(encoder: &Encoder, chunk: Chunk) -> Result<EncodedChunk, StoreError> {
+    let columns =
+        if chunk.rows == 0 { Vec::new() } else { encoder.encode(&chunk.events).map_err(events_error)? };
+    let counts = Counts {
+        records: chunk.rows as u64 + chunk.rejects.len() as u64,
+        events: chunk.rows as u64,
+        rejects: chunk.rejects.len() as u64,
+        headers: chunk.headers,
+        damaged: chunk.damaged,
+        observables: 0,
+        first_us: chunk.times.map(|t| t.0),
+        last_us: chunk.times.map(|t| t.1),
+    };
+    Ok(EncodedChunk { columns, rows: chunk.rows, counts, run: chunk.run, rejects: chunk.rejects })
 }
+
+/// How columns of events are encoded: few distinct values make a dictionary; what outgrows it is
+/// written as differences, or as it is where it is text.
+fn events_properties() -> WriterPropertiesBuilder {
+    let mut props = properties().set_dictionary_page_size_limit(DICTIONARY_BYTES);
+    for field in EVENTS.fields() {
+        let column = ColumnPath::from(field.name().as_str());
+        match field.data_type() {
+            DataType::Int64 | DataType::Timestamp(..) => {
+                props = props.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+            }
+            DataType::Utf8 => {
+                props = props.set_column_encoding(column, Encoding::DELTA_LENGTH_BYTE_ARRAY);
+            }
+            _ => {}
+        }
+    }
+    for name in NEVER_REPEATED {
+        props = props.set_column_dictionary_enabled(ColumnPath::from(*name), false);
+    }
+    props
+}
+
+/// Bytes of distinct values from which a column has no dictionary.
+const DICTIONARY_BYTES: usize = 64 << 10;
+/// Columns whose values hardly ever repeat within a chunk.
+const NEVER_REPEATED: &[&str] = &["record", "offset", "time", "session_id", "message_id"];
 
 fn events_error(error: ParquetError) -> StoreError {
     StoreError::parquet(EVENTS_FILE.as_ref(), error)
@@ -119,8 +120,7 @@ fn events_error(error: ParquetError) -> StoreError {
 /// Writes the tables of an evidence item into a stage.
 pub struct EvidenceWriter {
     stage: Stage,
-    events: SerializedFileWriter<File>,
-    encoder: Encoder,
+    events: RowGroups,
     index: IndexBuilder,
     rejects: ArrowWriter<File>,
     counts: Counts,
@@ -139,27 +139,17 @@ impl EvidenceWriter {
     /// Where the disk refuses.
     pub fn new(tmp: &Path) -> Result<Self, StoreError> {
         let stage = Stage::new(tmp, "evidence")?;
-        let props = properties().set_max_row_group_row_count(None).build();
-        let events = ArrowWriter::try_new(stage.create(EVENTS_FILE)?, Arc::clone(&EVENTS), Some(props))
-            .and_then(ArrowWriter::into_serialized_writer)
-            .map_err(events_error)?;
-        let (events, factory) = events;
+        let events =
+            RowGroups::new(stage.create(EVENTS_FILE)?, &EVENTS, events_properties()).map_err(events_error)?;
         let rejects =
             ArrowWriter::try_new(stage.create(REJECTS_FILE)?, rejects_schema(), Some(properties().build()))
                 .map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))?;
-        Ok(Self {
-            stage,
-            events,
-            encoder: Encoder { factory: Arc::new(factory) },
-            index: IndexBuilder::default(),
-            rejects,
-            counts: Counts::default(),
-        })
+        Ok(Self { stage, events, index: IndexBuilder::default(), rejects, counts: Counts::default() })
     }
 
     /// The encoder for this item's chunks.
     pub fn encoder(&self) -> Encoder {
-        self.encoder.clone()
+        self.events.encoder().clone()
     }
 
     /// Takes the next chunk.
@@ -169,7 +159,7 @@ impl EvidenceWriter {
     pub fn append(&mut self, chunk: EncodedChunk) -> Result<(), StoreError> {
         let first_row = self.counts.events;
         if chunk.rows > 0 {
-            self.append_row_group(chunk.columns).map_err(events_error)?;
+            self.events.append(chunk.columns).map_err(events_error)?;
         }
         if !chunk.rejects.is_empty() {
             self.reject(&chunk.rejects)?;
@@ -201,14 +191,6 @@ impl EvidenceWriter {
         self.rejects.write(&batch).map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))
     }
 
-    fn append_row_group(&mut self, columns: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
-        let mut group = self.events.next_row_group()?;
-        for column in columns {
-            column.append_to_row_group(&mut group)?;
-        }
-        group.close().map(|_| ())
-    }
-
     /// Writes the index and ends the files. The item is durable once the stage is published.
     ///
     /// # Errors
@@ -216,9 +198,8 @@ impl EvidenceWriter {
     pub fn finish(mut self) -> Result<(Stage, Counts), StoreError> {
         self.events.close().map_err(events_error)?;
         self.rejects.close().map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))?;
-        let mut observables = ObservablesWriter::new(self.stage.create(OBSERVABLES_FILE)?)?;
-        self.index.finish(&self.stage, &mut |entry| observables.push(entry))?;
-        self.counts.observables = observables.finish()?;
+        let entries = self.index.finish(&self.stage)?;
+        self.counts.observables = observables::write(self.stage.create(OBSERVABLES_FILE)?, entries)?;
         Ok((self.stage, self.counts))
     }
 }

@@ -4,12 +4,14 @@
 //! counted from 0; merging shifts them by the rows that came before. Rows are a first number and
 //! the differences to the next, as LEB128 varints, so joining two lists touches one difference.
 //! What outgrows the memory budget is merged into a file of the stage and read back once.
+//!
+//! An entry begins with its *order*: 16 bytes, big-endian, that sort as (kind, key) does as far as
+//! they reach. Nearly all comparisons of the merge are of these numbers.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
+use std::cmp::Ordering;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
+use std::io::{self, BufReader, Read, Write};
+use std::ops::Range;
 
 use comity_model::{Field, Kind};
 
@@ -18,13 +20,159 @@ use crate::durable::Stage;
 
 /// Bytes of runs kept in memory before they are merged into a file.
 const MEMORY_BUDGET: usize = 192 << 20;
+/// Bytes of entries from which a frame of a spilled run is full.
+const FRAME_BYTES: usize = 256 << 10;
+
+/// The first 16 bytes of (kind, key). Keys of IPv4 addresses share their first 12 bytes, which say
+/// nothing, so the whole address fits.
+pub(crate) fn order(kind: Kind, key: &[u8]) -> u128 {
+    let told = match key {
+        [_, _, _, _, _, _, _, _, _, _, _, _, four @ ..] if kind == Kind::Ipv4Addr => four,
+        _ => key,
+    };
+    let mut bytes = [0; 16];
+    bytes[0] = kind as u8;
+    bytes.iter_mut().skip(1).zip(told).for_each(|(to, from)| *to = *from);
+    u128::from_be_bytes(bytes)
+}
+
+/// The order of an IPv4 address.
+pub(crate) fn order_of_quad(address: u32) -> u128 {
+    u128::from(Kind::Ipv4Addr as u8) << 120 | u128::from(address) << 88
+}
+
+/// Whether this is the order of an IPv4 address.
+const fn is_quad(order: u128) -> bool {
+    order >> 120 == Kind::Ipv4Addr as u128
+}
+
+/// An IPv4 address of this order.
+const fn quad(order: u128) -> u32 {
+    ((order >> 88) & 0xffff_ffff) as u32
+}
+
+/// Entries of a chunk, sorted.
+#[derive(Debug, Default)]
+pub struct Run {
+    bytes: Vec<u8>,
+}
+
+/// An entry: what is known of one value in one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    order: u128,
+    /// Kind of the observable.
+    pub kind: Kind,
+    /// Its sort key.
+    pub key: Vec<u8>,
+    /// The field that carried it.
+    pub field: Field,
+    /// First and last time, microseconds since 1970 UTC, of the events that have one.
+    pub times: Option<(i64, i64)>,
+    /// Rows of the events.
+    pub rows: Rows,
+    /// Those in which it was written in another way than the canonical one.
+    pub altered: Rows,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        let (kind, field) = (Kind::Ipv4Addr, Field::SrcIp);
+        let (rows, altered) = (Rows::default(), Rows::default());
+        Self { order: 0, kind, key: Vec::new(), field, times: None, rows, altered }
+    }
+}
+
+impl Entry {
+    /// Its sort key, written behind what stands in `out`.
+    pub(crate) fn write_key(&self, out: &mut Vec<u8>) {
+        if self.kind == Kind::Ipv4Addr {
+            out.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
+            out.extend_from_slice(&quad(self.order).to_be_bytes());
+        } else {
+            out.extend_from_slice(&self.key);
+        }
+    }
+
+    fn append(&mut self, later: &Self) {
+        self.rows.append(&later.rows);
+        self.altered.append(&later.altered);
+        self.times = match (self.times, later.times) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (a, b) => a.or(b),
+        };
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.order.to_be_bytes());
+        let spans = self.times.is_some_and(|(first, last)| first != last);
+        let altered = self.altered.count > 0;
+        let flags = [(self.times.is_some(), TIMED), (spans, SPANS), (altered, ALTERED)];
+        out.push(self.field as u8);
+        out.push(flags.iter().map(|&(set, flag)| if set { flag } else { 0 }).sum());
+        if self.kind != Kind::Ipv4Addr {
+            write_bytes(out, &self.key);
+        }
+        if let Some((first, last)) = self.times {
+            out.extend_from_slice(&first.to_le_bytes());
+            if spans {
+                out.extend_from_slice(&last.to_le_bytes());
+            }
+        }
+        self.rows.write(out);
+        if altered {
+            self.altered.write(out);
+        }
+    }
+
+    /// Reads the entry that `input` begins with in place of this one.
+    fn read(&mut self, input: &mut &[u8]) -> io::Result<()> {
+        self.order = u128::from_be_bytes(read_array(input)?);
+        let [field, flags] = read_array(input)?;
+        let kind = self.order.to_be_bytes()[0];
+        self.kind = *Kind::ALL.get(usize::from(kind)).ok_or_else(|| bad("unknown kind"))?;
+        self.field = *Field::ALL.get(usize::from(field)).ok_or_else(|| bad("unknown field"))?;
+        self.key.clear();
+        if self.kind != Kind::Ipv4Addr {
+            self.key.extend_from_slice(read_bytes(input)?);
+        }
+        self.times = None;
+        if flags & TIMED != 0 {
+            let first = i64::from_le_bytes(read_array(input)?);
+            let last = if flags & SPANS != 0 { i64::from_le_bytes(read_array(input)?) } else { first };
+            self.times = Some((first, last));
+        }
+        self.rows.read(input)?;
+        self.altered.clear();
+        if flags & ALTERED != 0 {
+            self.altered.read(input)?;
+        }
+        Ok(())
+    }
+}
+
+/// The entry has times.
+const TIMED: u8 = 1;
+/// They are two.
+const SPANS: u8 = 2;
+/// The entry has rows in which the value was written in another way.
+const ALTERED: u8 = 4;
+
+/// Gathers a [`Run`]; entries come in order.
+#[derive(Debug, Default)]
+pub(crate) struct RunBuilder {
+    bytes: Vec<u8>,
+    entry: Entry,
+}
 
 /// An entry to be put into a run.
 #[derive(Debug)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct Posted<'a> {
+    /// [`order`] of kind and key.
+    pub(crate) order: u128,
     pub(crate) kind: Kind,
+    /// Not looked at for an IPv4 address.
     pub(crate) key: &'a [u8],
-    pub(crate) value: &'a str,
     pub(crate) field: Field,
     /// First and last time, microseconds since 1970 UTC, of the rows that have one.
     pub(crate) times: Option<(i64, i64)>,
@@ -34,55 +182,23 @@ pub(crate) struct Entry<'a> {
     pub(crate) altered: &'a [u32],
 }
 
-/// Entries of a chunk, sorted.
-#[derive(Debug, Default)]
-pub struct Run {
-    bytes: Vec<u8>,
-}
-
-/// Gathers a [`Run`]; entries come in order.
-#[derive(Debug, Default)]
-pub(crate) struct RunBuilder {
-    bytes: Vec<u8>,
-}
-
 impl RunBuilder {
-    pub(crate) fn push(&mut self, entry: &Entry<'_>) {
-        let rows = |rows: &[u32]| {
-            let mut all = Rows::default();
-            rows.iter().for_each(|&row| all.push(u64::from(row)));
-            all
-        };
-        // writing to memory does not fail
-        let _ = write_entry(
-            &mut self.bytes,
-            (entry.kind, entry.field, entry.times),
-            (entry.key, entry.value),
-            (&rows(entry.rows), &rows(entry.altered)),
-        );
+    pub(crate) fn push(&mut self, posted: &Posted<'_>) {
+        let entry = &mut self.entry;
+        (entry.order, entry.kind, entry.field) = (posted.order, posted.kind, posted.field);
+        entry.key.clear();
+        entry.key.extend_from_slice(posted.key);
+        entry.times = posted.times;
+        for (rows, posted) in [(&mut entry.rows, posted.rows), (&mut entry.altered, posted.altered)] {
+            rows.clear();
+            posted.iter().for_each(|&row| rows.push(u64::from(row)));
+        }
+        entry.write(&mut self.bytes);
     }
 
     pub(crate) fn finish(self) -> Run {
         Run { bytes: self.bytes }
     }
-}
-
-/// Writes an entry as [`Merged::read`] reads it.
-fn write_entry(
-    out: &mut impl Write,
-    (kind, field, times): (Kind, Field, Option<(i64, i64)>),
-    (key, value): (&[u8], &str),
-    (rows, altered): (&Rows, &Rows),
-) -> io::Result<()> {
-    out.write_all(&[kind as u8, field as u8, u8::from(times.is_some())])?;
-    write_bytes(out, key)?;
-    write_bytes(out, value.as_bytes())?;
-    if let Some((first, last)) = times {
-        out.write_all(&first.to_le_bytes())?;
-        out.write_all(&last.to_le_bytes())?;
-    }
-    rows.write(out)?;
-    altered.write(out)
 }
 
 /// Row numbers of an evidence item's events, ascending.
@@ -96,6 +212,11 @@ pub struct Rows {
 }
 
 impl Rows {
+    fn clear(&mut self) {
+        self.count = 0;
+        self.differences.clear();
+    }
+
     fn push(&mut self, row: u64) {
         if self.count == 0 {
             self.first = row;
@@ -116,28 +237,22 @@ impl Rows {
             return;
         }
         if self.count == 0 {
-            *self = later.clone();
-            return;
+            self.first = later.first;
+        } else {
+            write_varint(&mut self.differences, later.first - self.last);
         }
-        write_varint(&mut self.differences, later.first - self.last);
         self.differences.extend_from_slice(&later.differences);
         self.last = later.last;
         self.count += later.count;
     }
 
-    /// Size of the stored form, bytes, to within a few.
-    pub(crate) fn stored_bytes(&self) -> usize {
-        self.differences.len() + 10
-    }
-
-    /// The stored form: the first row and the differences, all as varints; empty for no rows.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.differences.len() + 5);
+    /// Writes the stored form behind what stands in `out`: the first row and the differences, all as
+    /// varints; nothing for no rows.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         if self.count > 0 {
-            write_varint(&mut bytes, self.first);
-            bytes.extend_from_slice(&self.differences);
+            write_varint(out, self.first);
+            out.extend_from_slice(&self.differences);
         }
-        bytes
     }
 
     /// Reads the stored form.
@@ -158,83 +273,25 @@ impl Rows {
         Ok(rows)
     }
 
-    fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        write_number(out, self.count)?;
-        if self.count > 0 {
-            write_number(out, self.first)?;
-            write_number(out, self.last)?;
-            write_bytes(out, &self.differences)?;
+    fn write(&self, out: &mut Vec<u8>) {
+        write_varint(out, self.count);
+        write_varint(out, self.first);
+        if self.count > 1 {
+            write_varint(out, self.last);
+            write_bytes(out, &self.differences);
+        }
+    }
+
+    fn read(&mut self, input: &mut &[u8]) -> io::Result<()> {
+        self.clear();
+        self.count = read_varint(input)?;
+        self.first = read_varint(input)?;
+        self.last = self.first;
+        if self.count > 1 {
+            self.last = read_varint(input)?;
+            self.differences.extend_from_slice(read_bytes(input)?);
         }
         Ok(())
-    }
-
-    fn read(input: &mut impl Read) -> io::Result<Self> {
-        let count = read_varint(input)?;
-        if count == 0 {
-            return Ok(Self::default());
-        }
-        Ok(Self {
-            count,
-            first: read_varint(input)?,
-            last: read_varint(input)?,
-            differences: read_bytes(input)?,
-        })
-    }
-}
-
-/// An entry of the whole evidence item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Merged {
-    /// Kind of the observable.
-    pub kind: Kind,
-    /// Its sort key.
-    pub key: Vec<u8>,
-    /// Its canonical value.
-    pub value: String,
-    /// The field that carried it.
-    pub field: Field,
-    /// First and last time, microseconds since 1970 UTC, of the events that have one.
-    pub times: Option<(i64, i64)>,
-    /// Rows of the events.
-    pub rows: Rows,
-    /// Those in which it was written in another way than the canonical one.
-    pub altered: Rows,
-}
-
-impl Merged {
-    fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let (key, value) = (self.key.as_slice(), self.value.as_str());
-        write_entry(out, (self.kind, self.field, self.times), (key, value), (&self.rows, &self.altered))
-    }
-
-    /// The next entry; `None` at the end.
-    fn read(input: &mut impl Read) -> io::Result<Option<Self>> {
-        let mut head = [0; 3];
-        if input.read(&mut head[..1])? == 0 {
-            return Ok(None);
-        }
-        input.read_exact(&mut head[1..])?;
-        let [kind, field, timed] = head.map(usize::from);
-        let kind = *Kind::ALL.get(kind).ok_or_else(|| bad("unknown kind"))?;
-        let field = *Field::ALL.get(field).ok_or_else(|| bad("unknown field"))?;
-        let key = read_bytes(input)?;
-        let value = String::from_utf8(read_bytes(input)?).map_err(|_| bad("value is not UTF-8"))?;
-        let times = if timed == 1 { Some((read_time(input)?, read_time(input)?)) } else { None };
-        let (rows, altered) = (Rows::read(input)?, Rows::read(input)?);
-        Ok(Some(Self { kind, key, value, field, times, rows, altered }))
-    }
-
-    fn append(&mut self, later: &Self) {
-        self.rows.append(&later.rows);
-        self.altered.append(&later.altered);
-        self.times = match (self.times, later.times) {
-            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
-            (a, b) => a.or(b),
-        };
-    }
-
-    fn same_entry(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.field == other.field && self.key == other.key
     }
 }
 
@@ -260,32 +317,43 @@ impl IndexBuilder {
     fn spill(&mut self, stage: &Stage) -> Result<(), StoreError> {
         let name = spill_name(self.spilled);
         let at = stage.path().join(&name);
-        let mut out = BufWriter::with_capacity(1 << 20, stage.create(&name)?);
+        let mut file = stage.create(&name)?;
         self.spilled += 1;
         self.bytes = 0;
-        let sources = memory_sources(std::mem::take(&mut self.runs));
-        merge(sources, &mut |entry| entry.write(&mut out).map_err(|e| StoreError::io(&at, e)))?;
-        out.flush().map_err(|e| StoreError::io(&at, e))
+        let mut merge = Merge::new(memory_sources(std::mem::take(&mut self.runs)))?;
+        let mut frame = Vec::with_capacity(FRAME_BYTES + 1024);
+        let mut ended = false;
+        while !ended {
+            match merge.next()? {
+                Some(entry) => entry.write(&mut frame),
+                None => ended = true,
+            }
+            if frame.len() >= FRAME_BYTES || ended {
+                let length = (frame.len() as u64).to_le_bytes();
+                file.write_all(&length)
+                    .and_then(|()| file.write_all(&frame))
+                    .map_err(|e| StoreError::io(&at, e))?;
+                frame.clear();
+            }
+        }
+        Ok(())
     }
 
-    /// Hands every entry of the item to `take`, in the order (kind, key, field).
+    /// Every entry of the item, in the order (kind, key, field).
     ///
     /// # Errors
-    /// What `take` returns, or where a spilled run does not read.
-    pub fn finish(
-        self,
-        stage: &Stage,
-        take: &mut dyn FnMut(Merged) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    /// Where a spilled run does not read.
+    pub fn finish(self, stage: &Stage) -> Result<Merge, StoreError> {
         let mut sources = Vec::new();
         for at in 0..self.spilled {
             let path = stage.path().join(spill_name(at));
             let file = File::open(&path).map_err(|e| StoreError::io(&path, e))?;
-            sources.push(Source { input: Box::new(BufReader::with_capacity(1 << 18, file)), first_row: 0 });
+            // what is open stays readable
+            stage.remove(&spill_name(at))?;
+            sources.push(Source { file: Some(BufReader::new(file)), ..Source::default() });
         }
         sources.extend(memory_sources(self.runs));
-        merge(sources, take)?;
-        (0..self.spilled).try_for_each(|at| stage.remove(&spill_name(at)))
+        Merge::new(sources)
     }
 }
 
@@ -293,165 +361,217 @@ fn spill_name(at: usize) -> String {
     format!("index-{at}.run")
 }
 
-struct Source {
-    input: Box<dyn Read + Send>,
-    first_row: u64,
-}
-
 fn memory_sources(runs: Vec<(Run, u64)>) -> Vec<Source> {
     runs.into_iter()
-        .map(|(run, first_row)| Source { input: Box::new(Cursor::new(run.bytes)), first_row })
+        .map(|(run, first_row)| Source { frame: run.bytes, first_row, ..Source::default() })
         .collect()
 }
 
+/// A run being read: the entry that is next, and what lies behind it.
+#[derive(Debug, Default)]
+struct Source {
+    entry: Entry,
+    frame: Vec<u8>,
+    at: usize,
+    /// Where further frames lie.
+    file: Option<BufReader<File>>,
+    first_row: u64,
+}
+
 impl Source {
-    fn next(&mut self) -> Result<Option<Merged>, StoreError> {
-        let next = Merged::read(&mut self.input).map_err(|e| StoreError::io("index run".as_ref(), e))?;
-        Ok(next.map(|mut entry| {
-            entry.rows.shift(self.first_row);
-            entry.altered.shift(self.first_row);
-            entry
-        }))
+    /// Goes to the next entry; `false` at the end.
+    fn advance(&mut self) -> io::Result<bool> {
+        while self.at == self.frame.len() {
+            if !self.next_frame()? {
+                return Ok(false);
+            }
+        }
+        let mut input = self.frame.get(self.at..).unwrap_or_default();
+        self.entry.read(&mut input)?;
+        self.at = self.frame.len() - input.len();
+        self.entry.rows.shift(self.first_row);
+        self.entry.altered.shift(self.first_row);
+        Ok(true)
+    }
+
+    fn next_frame(&mut self) -> io::Result<bool> {
+        self.frame.clear();
+        self.at = 0;
+        let Some(file) = &mut self.file else { return Ok(false) };
+        let mut length = [0; 8];
+        if file.read(&mut length[..1])? == 0 {
+            return Ok(false);
+        }
+        file.read_exact(&mut length[1..])?;
+        let length = u64::from_le_bytes(length);
+        if file.take(length).read_to_end(&mut self.frame)? as u64 != length {
+            return Err(bad("run is cut off"));
+        }
+        Ok(true)
     }
 }
 
-/// The next entry of a source, in the order of the merge: by key, and among equal keys by source,
-/// so that rows ascend.
-struct Waiting {
-    entry: Merged,
+/// Entries of several runs in one order; equal ones of several runs are joined.
+#[derive(Debug)]
+pub struct Merge {
+    sources: Vec<Source>,
+    /// Sources that have an entry, as a binary heap with the least first.
+    heap: Vec<Place>,
+    current: Entry,
+}
+
+/// A source's place in the heap. Of an IPv4 address it says all that is compared, so that the entry,
+/// which lies elsewhere in memory, need not be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    order: u128,
+    field: Field,
     source: usize,
 }
 
-impl Waiting {
-    fn position(&self) -> (Kind, &[u8], Field, usize) {
-        (self.entry.kind, &self.entry.key, self.entry.field, self.source)
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.position().cmp(&other.position())
-    }
-}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Waiting {}
-
-fn merge(
-    mut sources: Vec<Source>,
-    take: &mut dyn FnMut(Merged) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let mut heap = BinaryHeap::with_capacity(sources.len());
-    for (source, reader) in sources.iter_mut().enumerate() {
-        heap.extend(reader.next()?.map(|entry| Reverse(Waiting { entry, source })));
-    }
-    let mut current: Option<Merged> = None;
-    while let Some(mut first) = heap.peek_mut() {
-        let source = first.0.source;
-        // the next entry of the same source sinks to its place once, when `first` is let go
-        let entry = match sources[source].next()? {
-            Some(next) => std::mem::replace(&mut first.0.entry, next),
-            None => PeekMut::pop(first).0.entry,
-        };
-        match &mut current {
-            Some(same) if same.same_entry(&entry) => same.append(&entry),
-            _ => {
-                if let Some(done) = current.replace(entry) {
-                    take(done)?;
-                }
+impl Merge {
+    fn new(sources: Vec<Source>) -> Result<Self, StoreError> {
+        let mut merge = Self { heap: Vec::with_capacity(sources.len()), sources, current: Entry::default() };
+        for at in 0..merge.sources.len() {
+            if merge.sources[at].advance().map_err(run_error)? {
+                let place = merge.place(at);
+                merge.heap.push(place);
             }
         }
+        for at in (0..merge.heap.len() / 2).rev() {
+            merge.sift_down(at);
+        }
+        Ok(merge)
     }
-    current.map_or(Ok(()), take)
+
+    fn place(&self, source: usize) -> Place {
+        let entry = &self.sources[source].entry;
+        Place { order: entry.order, field: entry.field, source }
+    }
+
+    /// The next entry.
+    ///
+    /// # Errors
+    /// Where a spilled run does not read.
+    pub fn next(&mut self) -> Result<Option<&Entry>, StoreError> {
+        let Some(&first) = self.heap.first() else { return Ok(None) };
+        std::mem::swap(&mut self.current, &mut self.sources[first.source].entry);
+        self.advance_first()?;
+        while let Some(next) = self.heap.first() {
+            let entry = &self.sources[next.source].entry;
+            if (next.order, next.field) != (first.order, first.field) || entry.key != self.current.key {
+                break;
+            }
+            self.current.append(entry);
+            self.advance_first()?;
+        }
+        Ok(Some(&self.current))
+    }
+
+    /// Replaces the first of the heap by the next entry of its source.
+    fn advance_first(&mut self) -> Result<(), StoreError> {
+        let Some(&Place { source, .. }) = self.heap.first() else { return Ok(()) };
+        if self.sources[source].advance().map_err(run_error)? {
+            self.heap[0] = self.place(source);
+        } else {
+            self.heap.swap_remove(0);
+        }
+        self.sift_down(0);
+        Ok(())
+    }
+
+    /// Whether one place of the heap comes before another: by entry, and among equal ones by source,
+    /// so that rows ascend.
+    fn is_before(&self, one: usize, other: usize) -> bool {
+        let (a, b) = (self.heap[one], self.heap[other]);
+        if a.order != b.order || is_quad(a.order) {
+            return a < b;
+        }
+        let key = |place: Place| self.sources[place.source].entry.key.as_slice();
+        key(a).cmp(key(b)).then_with(|| a.cmp(&b)) == Ordering::Less
+    }
+
+    fn sift_down(&mut self, mut at: usize) {
+        loop {
+            let children: Range<usize> = 2 * at + 1..(2 * at + 3).min(self.heap.len());
+            let Some(least) = children.reduce(|a, b| if self.is_before(b, a) { b } else { a }) else {
+                return;
+            };
+            if self.is_before(at, least) {
+                return;
+            }
+            self.heap.swap(at, least);
+            at = least;
+        }
+    }
+}
+
+fn run_error(error: io::Error) -> StoreError {
+    StoreError::io("index run".as_ref(), error)
 }
 
 fn bad(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-/// LEB128: seven bits a byte, low ones first; the bytes and how many they are.
-fn varint(mut value: u64) -> ([u8; 10], usize) {
-    let mut bytes = [0; 10];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = (value & 0x7f) as u8;
+/// LEB128: seven bits a byte, low ones first.
+fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
-        if value == 0 {
-            return (bytes, at + 1);
-        }
-        *byte |= 0x80;
     }
-    (bytes, 10)
+    out.push((value & 0x7f) as u8);
 }
 
-fn write_varint(out: &mut Vec<u8>, value: u64) {
-    let (bytes, length) = varint(value);
-    out.extend_from_slice(&bytes[..length]);
+fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
 }
 
-fn write_number(out: &mut impl Write, value: u64) -> io::Result<()> {
-    let (bytes, length) = varint(value);
-    out.write_all(&bytes[..length])
-}
-
-fn write_bytes(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    write_number(out, bytes.len() as u64)?;
-    out.write_all(bytes)
-}
-
-fn read_varint(input: &mut impl Read) -> io::Result<u64> {
+fn read_varint(input: &mut &[u8]) -> io::Result<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
-        let mut byte = [0];
-        input.read_exact(&mut byte)?;
-        let low = u64::from(byte[0] & 0x7f);
+        let Some((&byte, rest)) = input.split_first() else { return Err(bad("entry is cut off")) };
+        *input = rest;
+        let low = u64::from(byte & 0x7f);
         if low << shift >> shift != low {
             break;
         }
         value |= low << shift;
-        if byte[0] & 0x80 == 0 {
+        if byte & 0x80 == 0 {
             return Ok(value);
         }
     }
     Err(bad("number too large"))
 }
 
-fn read_bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
-    let length = read_varint(input)?;
-    let mut bytes = Vec::new();
-    if input.take(length).read_to_end(&mut bytes)? as u64 != length {
-        return Err(bad("entry is cut off"));
-    }
-    Ok(bytes)
+fn read_array<const N: usize>(input: &mut &[u8]) -> io::Result<[u8; N]> {
+    let (array, rest) = input.split_first_chunk().ok_or_else(|| bad("entry is cut off"))?;
+    *input = rest;
+    Ok(*array)
 }
 
-fn read_time(input: &mut impl Read) -> io::Result<i64> {
-    let mut bytes = [0; 8];
-    input.read_exact(&mut bytes)?;
-    Ok(i64::from_le_bytes(bytes))
+fn read_bytes<'a>(input: &mut &'a [u8]) -> io::Result<&'a [u8]> {
+    let length = usize::try_from(read_varint(input)?).unwrap_or(usize::MAX);
+    let (bytes, rest) = input.split_at_checked(length).ok_or_else(|| bad("entry is cut off"))?;
+    *input = rest;
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use comity_model::key;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn run(entries: &[(&str, &[u32])]) -> Run {
         let mut run = RunBuilder::default();
         for (value, rows) in entries {
-            run.push(&Entry {
+            run.push(&Posted {
+                order: order(Kind::DomainName, value.as_bytes()),
                 kind: Kind::DomainName,
                 key: value.as_bytes(),
-                value,
                 field: Field::Query,
                 times: Some((i64::from(rows[0]), 9)),
                 rows,
@@ -459,6 +579,12 @@ mod tests {
             });
         }
         run.finish()
+    }
+
+    fn decoded(rows: &Rows) -> Vec<u64> {
+        let mut bytes = Vec::new();
+        rows.encode(&mut bytes);
+        Rows::decode(&bytes).unwrap()
     }
 
     fn merged(budget_spills: bool) -> Vec<(String, Vec<u64>, Vec<u64>)> {
@@ -470,17 +596,11 @@ mod tests {
             index.spill(&stage).unwrap();
         }
         index.add(run(&[("a", &[3]), ("b", &[0, 200])]), 2, &stage).unwrap();
+        let mut merge = index.finish(&stage).unwrap();
         let mut all = Vec::new();
-        index
-            .finish(&stage, &mut |e| {
-                all.push((
-                    e.value,
-                    Rows::decode(&e.rows.encode()).unwrap(),
-                    Rows::decode(&e.altered.encode()).unwrap(),
-                ));
-                Ok(())
-            })
-            .unwrap();
+        while let Some(e) = merge.next().unwrap() {
+            all.push((String::from_utf8(e.key.clone()).unwrap(), decoded(&e.rows), decoded(&e.altered)));
+        }
         all
     }
 
@@ -500,5 +620,25 @@ mod tests {
         assert!(Rows::decode(&[1, 0]).is_err());
         assert!(Rows::decode(&[0xff; 11]).is_err());
         assert_eq!(Rows::decode(&[0]).unwrap(), [0]);
+    }
+
+    proptest! {
+        #[test]
+        fn orders_never_contradict_keys(a in proptest::collection::vec(any::<u8>(), 0..20), cut in 0..20_usize, b in proptest::collection::vec(any::<u8>(), 0..6)) {
+            // keys with a common beginning
+            let b: Vec<u8> = a.iter().copied().take(cut).chain(b).collect();
+            let (one, other) = (order(Kind::Url, &a), order(Kind::Url, &b));
+            prop_assert!(one == other || one.cmp(&other) == a.cmp(&b));
+        }
+
+        #[test]
+        fn quads_are_ordered_as_their_keys(a: u32, b: u32) {
+            let key = |quad: u32| key::of_observable(Kind::Ipv4Addr, &std::net::Ipv4Addr::from(quad).to_string());
+            prop_assert_eq!(order(Kind::Ipv4Addr, &key(a)), order_of_quad(a));
+            prop_assert_eq!(order_of_quad(a).cmp(&order_of_quad(b)), key(a).cmp(&key(b)));
+            let mut written = Vec::new();
+            Entry { order: order_of_quad(a), ..Entry::default() }.write_key(&mut written);
+            prop_assert_eq!(written, key(a));
+        }
     }
 }

@@ -13,6 +13,7 @@ pub mod feed;
 pub mod index;
 pub mod journal;
 pub mod observables;
+mod postings;
 pub mod record_tree;
 pub mod rows;
 pub mod source;

@@ -9,26 +9,29 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, BinaryArray, BinaryBuilder, Int64Array, RecordBatch, StringArray, StringBuilder,
+    TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
-use comity_model::{Field, Kind};
-use parquet::arrow::ArrowWriter;
+use comity_model::{Field, Kind, key};
 use parquet::basic::Encoding;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::schema::types::ColumnPath;
 
 use crate::StoreError;
 use crate::columns::time_type;
 use crate::evidence::OBSERVABLES_FILE;
-use crate::index::{Merged, Rows};
-use crate::tables;
+use crate::index::{Entry, Merge, Rows};
+use crate::tables::{self, RowGroups};
 
 /// Rows of a page: what a search for one value has to decode.
 const PAGE_ROWS: usize = 2_048;
-/// Rows gathered before they are handed to the Parquet writer.
-const BATCH_ROWS: usize = 1 << 15;
-/// Bytes of row lists gathered before they are handed to the Parquet writer.
-const BATCH_BYTES: usize = 32 << 20;
+/// Rows from which a row group is full.
+const GROUP_ROWS: usize = 1 << 17;
+/// Bytes of row lists from which a row group is full.
+const GROUP_BYTES: usize = 32 << 20;
 
 /// Schema of `observables.parquet`.
 pub fn schema() -> SchemaRef {
@@ -57,74 +60,123 @@ fn wrap(error: parquet::errors::ParquetError) -> StoreError {
     StoreError::parquet(OBSERVABLES_FILE.as_ref(), error)
 }
 
-/// Writes the index, entry by entry, in order.
-pub(crate) struct ObservablesWriter {
-    writer: ArrowWriter<File>,
-    waiting: Vec<Merged>,
-    waiting_bytes: usize,
-    rows: u64,
+/// How columns of the index are encoded: keys and values are much like their neighbours, and of the
+/// rest nothing repeats but kinds, fields and counts.
+fn properties() -> WriterPropertiesBuilder {
+    let mut props =
+        tables::properties().set_data_page_row_count_limit(PAGE_ROWS).set_write_batch_size(PAGE_ROWS);
+    for (name, encoding) in [
+        ("key", Encoding::DELTA_BYTE_ARRAY),
+        ("value", Encoding::DELTA_BYTE_ARRAY),
+        ("rows", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        ("altered", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        ("first_seen", Encoding::DELTA_BINARY_PACKED),
+        ("last_seen", Encoding::DELTA_BINARY_PACKED),
+    ] {
+        let column = ColumnPath::from(name);
+        props =
+            props.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, encoding);
+    }
+    props
 }
 
-impl ObservablesWriter {
-    pub(crate) fn new(file: File) -> Result<Self, StoreError> {
-        let mut props =
-            tables::properties().set_data_page_row_count_limit(PAGE_ROWS).set_write_batch_size(PAGE_ROWS);
-        for name in ["key", "value", "rows", "altered"] {
-            let column = ColumnPath::from(name);
-            props = props.set_column_dictionary_enabled(column.clone(), false);
-            if name == "key" || name == "value" {
-                props = props.set_column_encoding(column, Encoding::DELTA_BYTE_ARRAY);
-            }
+/// Writes the index and ends the file; gives the number of rows. While a row group is encoded, the next
+/// is merged.
+pub(crate) fn write(file: File, mut entries: Merge) -> Result<u64, StoreError> {
+    let mut out = RowGroups::new(file, &schema(), properties()).map_err(wrap)?;
+    let mut total = 0;
+    let mut group = Group::take(&mut entries)?;
+    while group.rows() > 0 {
+        total += group.rows() as u64;
+        let encoder = out.encoder();
+        let (encoded, next) =
+            rayon::join(|| encoder.encode(&group.finish()).map_err(wrap), || Group::take(&mut entries));
+        out.append(encoded?).map_err(wrap)?;
+        group = next?;
+    }
+    out.close().map_err(wrap)?;
+    Ok(total)
+}
+
+/// Rows of a row group.
+#[derive(Default)]
+struct Group {
+    key: BinaryBuilder,
+    kind: Vec<&'static str>,
+    value: StringBuilder,
+    field: Vec<&'static str>,
+    count: Vec<i64>,
+    times: Vec<Option<(i64, i64)>>,
+    rows: BinaryBuilder,
+    altered: BinaryBuilder,
+    /// A value being made.
+    text: String,
+}
+
+impl Group {
+    fn take(entries: &mut Merge) -> Result<Self, StoreError> {
+        let mut group = Self::default();
+        let (mut bytes, mut scratch) = (0, Vec::new());
+        while group.rows() < GROUP_ROWS && bytes < GROUP_BYTES {
+            let Some(entry) = entries.next()? else { break };
+            bytes += group.push(entry, &mut scratch)?;
         }
-        let writer = ArrowWriter::try_new(file, schema(), Some(props.build())).map_err(wrap)?;
-        Ok(Self { writer, waiting: Vec::new(), waiting_bytes: 0, rows: 0 })
+        Ok(group)
     }
 
-    pub(crate) fn push(&mut self, entry: Merged) -> Result<(), StoreError> {
-        self.waiting_bytes += entry.rows.stored_bytes();
-        self.waiting.push(entry);
-        if self.waiting.len() >= BATCH_ROWS || self.waiting_bytes >= BATCH_BYTES {
-            self.flush()
+    fn rows(&self) -> usize {
+        self.kind.len()
+    }
+
+    /// Takes an entry; gives the bytes of its row lists.
+    fn push(&mut self, entry: &Entry, scratch: &mut Vec<u8>) -> Result<usize, StoreError> {
+        scratch.clear();
+        scratch.push(entry.kind as u8);
+        entry.write_key(scratch);
+        self.text.clear();
+        let key = scratch.get(1..).unwrap_or_default();
+        key::write_value(entry.kind, key, &mut self.text).ok_or_else(|| StoreError::Integrity {
+            path: OBSERVABLES_FILE.into(),
+            message: format!("a key of {} has no value", entry.kind),
+        })?;
+        self.key.append_value(&scratch);
+        self.kind.push(entry.kind.as_str());
+        self.value.append_value(&self.text);
+        self.field.push(entry.field.as_str());
+        self.count.push(i64::try_from(entry.rows.count).unwrap_or(i64::MAX));
+        self.times.push(entry.times);
+        scratch.clear();
+        entry.rows.encode(scratch);
+        self.rows.append_value(&scratch);
+        let length = scratch.len();
+        if entry.altered.count == 0 {
+            self.altered.append_null();
         } else {
-            Ok(())
+            scratch.clear();
+            entry.altered.encode(scratch);
+            self.altered.append_value(&scratch);
         }
+        Ok(length)
     }
 
-    fn flush(&mut self) -> Result<(), StoreError> {
-        let entries = std::mem::take(&mut self.waiting);
-        self.waiting_bytes = 0;
-        self.rows += entries.len() as u64;
-        let time = |of: fn(&(i64, i64)) -> i64| {
-            let times = entries.iter().map(|e| e.times.as_ref().map(of));
+    /// Its columns, in the order of [`schema`].
+    fn finish(mut self) -> Vec<ArrayRef> {
+        let time = |of: fn(&(i64, i64)) -> i64| -> ArrayRef {
+            let times = self.times.iter().map(|times| times.as_ref().map(of));
             Arc::new(TimestampMicrosecondArray::from_iter(times).with_timezone("UTC"))
         };
-        let altered: BinaryArray =
-            entries.iter().map(|e| (e.altered.count > 0).then(|| e.altered.encode())).collect();
-        let batch = RecordBatch::try_new(
-            schema(),
-            vec![
-                Arc::new(BinaryArray::from_iter_values(entries.iter().map(|e| index_key(e.kind, &e.key)))),
-                Arc::new(StringArray::from_iter_values(entries.iter().map(|e| e.kind.as_str()))),
-                Arc::new(StringArray::from_iter_values(entries.iter().map(|e| e.value.as_str()))),
-                Arc::new(StringArray::from_iter_values(entries.iter().map(|e| e.field.as_str()))),
-                Arc::new(Int64Array::from_iter_values(
-                    entries.iter().map(|e| i64::try_from(e.rows.count).unwrap_or(i64::MAX)),
-                )),
-                time(|t| t.0),
-                time(|t| t.1),
-                Arc::new(BinaryArray::from_iter_values(entries.iter().map(|e| e.rows.encode()))),
-                Arc::new(altered),
-            ],
-        )
-        .map_err(|e| StoreError::arrow("observables", e))?;
-        self.writer.write(&batch).map_err(wrap)
-    }
-
-    /// Ends the file; gives the number of rows.
-    pub(crate) fn finish(mut self) -> Result<u64, StoreError> {
-        self.flush()?;
-        self.writer.close().map_err(wrap)?;
-        Ok(self.rows)
+        let (first, last) = (time(|times| times.0), time(|times| times.1));
+        vec![
+            Arc::new(self.key.finish()),
+            Arc::new(StringArray::from_iter_values(self.kind)),
+            Arc::new(self.value.finish()),
+            Arc::new(StringArray::from_iter_values(self.field)),
+            Arc::new(Int64Array::from(self.count)),
+            first,
+            last,
+            Arc::new(self.rows.finish()),
+            Arc::new(self.altered.finish()),
+        ]
     }
 }
 

@@ -11,9 +11,13 @@ use comity_model::Reason;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::file::writer::SerializedFileWriter;
+use rayon::prelude::*;
 
 use crate::StoreError;
 
@@ -42,6 +46,73 @@ pub fn write(file: File, path: &Path, schema: &SchemaRef, batches: &[RecordBatch
     }
     writer.close().map_err(wrap)?;
     Ok(())
+}
+
+/// Encodes row groups of one file; shared by threads.
+#[derive(Clone)]
+pub struct Encoder {
+    factory: Arc<ArrowRowGroupWriterFactory>,
+    schema: SchemaRef,
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Encoder")
+    }
+}
+
+impl Encoder {
+    /// Encodes the columns of a row group, on all threads; the bytes do not depend on how many.
+    pub(crate) fn encode(&self, arrays: &[ArrayRef]) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+        let mut writers = self.factory.create_column_writers(0)?.into_iter();
+        let mut tasks = Vec::with_capacity(writers.len());
+        for (field, array) in self.schema.fields().iter().zip(arrays) {
+            for leaf in compute_leaves(field, array)? {
+                let writer = writers.next().ok_or_else(|| ParquetError::General("missing column".into()))?;
+                tasks.push((writer, leaf));
+            }
+        }
+        let encode = |(mut writer, leaf): (parquet::arrow::arrow_writer::ArrowColumnWriter, _)| {
+            writer.write(&leaf)?;
+            writer.close()
+        };
+        tasks.into_par_iter().map(encode).collect()
+    }
+}
+
+/// Writes a Parquet file of row groups that were encoded elsewhere.
+pub(crate) struct RowGroups {
+    writer: SerializedFileWriter<File>,
+    encoder: Encoder,
+}
+
+impl RowGroups {
+    pub(crate) fn new(
+        file: File,
+        schema: &SchemaRef,
+        properties: WriterPropertiesBuilder,
+    ) -> Result<Self, ParquetError> {
+        let properties = properties.set_max_row_group_row_count(None).build();
+        let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties))?;
+        let (writer, factory) = writer.into_serialized_writer()?;
+        Ok(Self { writer, encoder: Encoder { factory: Arc::new(factory), schema: Arc::clone(schema) } })
+    }
+
+    pub(crate) const fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    pub(crate) fn append(&mut self, columns: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
+        let mut group = self.writer.next_row_group()?;
+        for column in columns {
+            column.append_to_row_group(&mut group)?;
+        }
+        group.close().map(|_| ())
+    }
+
+    pub(crate) fn close(self) -> Result<(), ParquetError> {
+        self.writer.close().map(|_| ())
+    }
 }
 
 /// Reads a whole Parquet file.

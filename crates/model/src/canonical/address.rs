@@ -130,8 +130,8 @@ fn unfolded(text: &str) -> Option<IpAddr> {
     quad(text).map(IpAddr::V4).or_else(|| six(text).map(IpAddr::V6))
 }
 
-/// Four decimal numbers up to 255, none with a leading zero.
-fn quad(text: &str) -> Option<Ipv4Addr> {
+/// Four decimal numbers up to 255, none with a leading zero: an IPv4 address as it is written canonically.
+pub fn quad(text: &str) -> Option<Ipv4Addr> {
     let bytes = text.as_bytes();
     if bytes.len() > 15 || !bytes.first()?.is_ascii_digit() {
         return None;

@@ -1,8 +1,9 @@
 //! Walks JSON without building trees: the members of an object and the elements of an array, their
 //! values as they stand in the text (RFC 8259).
 //!
-//! `serde_json` checks the syntax and finds the values' ends; nothing is allocated but for keys that
-//! have escapes. A text that does not parse is rejected with the column.
+//! Plain objects are walked by [`scan`]; for all else `serde_json` checks the syntax and finds the values'
+//! ends. Nothing is allocated but for keys that have escapes. A text that does not parse is rejected with
+//! the column.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,6 +13,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Outcome, detect};
+
+mod scan;
 
 /// What a record of a JSON format is: a blank one carries no event, any other what `object` makes of
 /// its text.
@@ -27,6 +30,14 @@ pub(crate) fn outcome(record: &[u8], object: impl FnOnce(&str) -> Result<(), Rej
 
 /// Hands the members of the object `text` to `each`: key, and value as it stands there.
 pub(crate) fn members<'a>(text: &'a str, each: impl FnMut(&str, &'a str)) -> Result<(), Reject> {
+    if let Some(members) = scan::Members::of(text) {
+        members.each(text, each);
+        return Ok(());
+    }
+    members_by_serde(text, each)
+}
+
+fn members_by_serde<'a>(text: &'a str, each: impl FnMut(&str, &'a str)) -> Result<(), Reject> {
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_map(Members(each)).and_then(|()| json.end()).map_err(|error| bad_json(&error))
 }
@@ -228,7 +239,46 @@ mod tests {
         assert_eq!(scalar("-1e3", &mut scratch), Some("-1e3"));
     }
 
+    /// What the scan makes of a text, where it takes it, and what serde does.
+    fn both(text: &str) -> Option<[Result<Vec<(String, String)>, Reject>; 2]> {
+        let members = scan::Members::of(text)?;
+        let (mut ours, mut serdes) = (Vec::new(), Vec::new());
+        members.each(text, |key, value| ours.push((key.to_owned(), value.to_owned())));
+        let read = members_by_serde(text, |key, value| serdes.push((key.to_owned(), value.to_owned())));
+        Some([Ok(ours), read.map(|()| serdes)])
+    }
+
+    #[test]
+    fn the_scan_takes_what_logs_hold() {
+        for text in [
+            r#"{"ts":1521911720.629574,"uid":"CmC9","id.orig_p":-0,"a":[],"b":[1,"x\/"],"c":{"d":[{}]},"e":1E+2}"#,
+            " {} ",
+            "{\"ü\" : null ,\t\"b\":[ true , false ] }",
+        ] {
+            let [ours, serdes] = both(text).unwrap();
+            assert_eq!(ours, serdes);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn the_scan_takes_nothing_but_json_and_reads_it_as_serde_does(
+            inner in r#"("[a-z\\ü"\x01/n]{0,9}":(-?[0-9.eE+-]{1,6}|"[^"]{0,12}"|true|nul|\[[0-9,"a\]]{0,6}|\{\}) ?,?){0,4}"#
+        ) {
+            let text = format!("{{{inner}}}");
+            if let Some([ours, serdes]) = both(&text) {
+                prop_assert_eq!(ours, serdes, "{}", text);
+            }
+        }
+
+        #[test]
+        fn every_control_character_quote_and_backslash_stops(before in "[ -~ü]{0,20}", stop in 0..0x80_u8, after in "[a-z]{0,20}") {
+            let text = format!("{{\"k\":\"{before}{}{after}\"}}", char::from(stop));
+            if let Some([ours, serdes]) = both(&text) {
+                prop_assert_eq!(ours, serdes, "{}", text);
+            }
+        }
+
         #[test]
         fn strings_are_serdes(text in any::<String>()) {
             let mut scratch = String::new();

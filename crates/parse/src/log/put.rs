@@ -217,7 +217,8 @@ fn also(field: Field, text: &str, sink: &mut dyn RecordSink) {
 
 fn observe(rule: Observe, field: Field, text: &str, sink: &mut dyn RecordSink) {
     comity_model::canonical::observe(rule, text, &mut |found| {
-        sink.observable(field, found.kind, &found.value);
+        let as_found = if found.derived { &found.value } else { text };
+        sink.observable(field, found.kind, &found.value, as_found);
     });
 }
 
@@ -225,7 +226,7 @@ fn observe(rule: Observe, field: Field, text: &str, sink: &mut dyn RecordSink) {
 /// UTF-8 are left out of the search.
 fn scanned(field: Field, text: &str, sink: &mut dyn RecordSink) {
     sink.text(field, text);
-    let mut found = |kind: Kind, value: &str| sink.observable(field, kind, value);
+    let mut found = |kind: Kind, value: &str, as_found: &str| sink.observable(field, kind, value, as_found);
     if text.contains(char::REPLACEMENT_CHARACTER) {
         for word in text.split_whitespace().filter(|word| !word.contains(char::REPLACEMENT_CHARACTER)) {
             crate::extract::observables(word, &mut found);

@@ -327,8 +327,14 @@ pub(crate) struct Plan {
     pub(crate) path: String,
     known: &'static str,
     class: Class,
+    /// At most as many as a [`Wanted`] has bits.
     rows: Vec<Row>,
+    /// Row of each slot.
+    row_of: Vec<Option<u8>>,
 }
+
+/// Rows of a plan that a record has a value for.
+type Wanted = u128;
 
 #[derive(Debug, Clone)]
 struct Row {
@@ -344,17 +350,20 @@ impl Plan {
         let own = || TABLE.iter().filter(|row| !base.is_empty() && row.0 == base);
         let common = TABLE.iter().filter(|row| row.0 == ANY && own().all(|mine| mine.1 != row.1));
         let mut rows: Vec<Row> = Vec::new();
+        let mut row_of = vec![None; names.count()];
         for &(_, name, to) in own().chain(common) {
             let Some(slot) = names.slot(name) else { continue };
             if to == To::Nowhere {
                 continue;
             }
             let rivals = rows.iter().filter(|row| one_text(row.to, to)).map(|row| row.slot).collect();
+            row_of[slot] = u8::try_from(rows.len()).ok();
             rows.push(Row { slot, to, rivals });
         }
+        debug_assert!(rows.len() <= Wanted::BITS as usize, "{base} has more rows than bits");
         let known = own().next().map_or("", |row| row.0);
         let class = CLASSES.iter().find(|row| row.0 == base).map_or(Class::Other, |row| row.1);
-        Self { path: path.to_owned(), known, class, rows }
+        Self { path: path.to_owned(), known, class, rows, row_of }
     }
 }
 
@@ -374,6 +383,8 @@ fn one_text(one: To, other: To) -> bool {
 
 /// Values of a record by slot, as they stand in it.
 pub(crate) trait Record {
+    /// Slots that may have a value.
+    fn slots(&self) -> impl Iterator<Item = usize>;
     /// The value of a slot; `None` where unset.
     fn value(&self, slot: usize) -> Option<Value<'_>>;
     /// The same as it stands in the record, to compare.
@@ -395,7 +406,11 @@ pub(crate) fn put_record(
     if !plan.path.is_empty() {
         sink.text(Field::LogPath, &plan.path);
     }
-    for row in &plan.rows {
+    let rows = record.slots().filter_map(|slot| plan.row_of.get(slot).copied().flatten());
+    let mut wanted: Wanted = rows.fold(0, |wanted, row| wanted | 1 << row);
+    // in the order of the rows, whatever that of the record is
+    while let Some(row) = plan.rows.get(wanted.trailing_zeros() as usize) {
+        wanted &= wanted - 1;
         let Some(value) = record.value(row.slot) else { continue };
         let mut to = row.to;
         if !row.rivals.is_empty() {

@@ -108,7 +108,7 @@ impl Reader {
         }
         self.choose_plan(text);
         let Some(plan) = self.plans.first() else { return Ok(()) };
-        let row = Row { text, spans: &self.spans };
+        let row = Row { text, spans: &self.spans, touched: &self.touched };
         put_record(&self.names, plan, &row, &mut self.scratch, sink)
     }
 
@@ -143,7 +143,7 @@ impl Reader {
 
     /// Puts the plan of the record's path first.
     fn choose_plan(&mut self, text: &str) {
-        let row = Row { text, spans: &self.spans };
+        let row = Row { text, spans: &self.spans, touched: &self.touched };
         let path = match row.raw(self.names.path).and_then(|path| json::scalar(path, &mut self.scratch)) {
             Some(path) => path,
             None => self.names.guess(|slot| self.spans.get(slot).is_some_and(Option::is_some)),
@@ -164,9 +164,14 @@ impl Reader {
 struct Row<'a> {
     text: &'a str,
     spans: &'a [Option<(usize, usize)>],
+    touched: &'a [usize],
 }
 
 impl Record for Row<'_> {
+    fn slots(&self) -> impl Iterator<Item = usize> {
+        self.touched.iter().copied()
+    }
+
     fn raw(&self, slot: usize) -> Option<&str> {
         let &(start, end) = self.spans.get(slot)?.as_ref()?;
         self.text.get(start..end)

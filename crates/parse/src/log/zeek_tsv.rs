@@ -76,6 +76,8 @@ struct Header {
     width: usize,
     /// Column of each slot.
     column: Vec<Option<usize>>,
+    /// Slots that have a column.
+    slots: Vec<usize>,
     /// Type of each column; empty where the header has none.
     types: Vec<Type>,
 }
@@ -97,6 +99,7 @@ impl Default for Header {
             path: String::new(),
             width: 0,
             column: Vec::new(),
+            slots: Vec::new(),
             types: Vec::new(),
         }
     }
@@ -163,11 +166,13 @@ impl Reader {
 
     fn fields<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
         self.header.column = vec![None; self.names.count()];
+        self.header.slots.clear();
         self.header.types.clear();
         self.header.width = 0;
         for field in fields {
-            if let Some(entry) = self.names.slot(field).and_then(|slot| self.header.column.get_mut(slot)) {
-                *entry = Some(self.header.width);
+            if let Some(slot) = self.names.slot(field) {
+                self.header.column[slot] = Some(self.header.width);
+                self.header.slots.push(slot);
             }
             self.header.width += 1;
         }
@@ -229,6 +234,10 @@ impl Row<'_> {
 }
 
 impl Record for Row<'_> {
+    fn slots(&self) -> impl Iterator<Item = usize> {
+        self.header.slots.iter().copied()
+    }
+
     fn raw(&self, slot: usize) -> Option<&str> {
         let &(start, end) = self.columns.get(self.column(slot)?)?;
         let text = self.text.get(start..end)?;

@@ -50,7 +50,7 @@ impl RecordSink for Event {
         self.values.insert(field, vec![value.to_string()]);
     }
 
-    fn observable(&mut self, field: Field, kind: Kind, value: &str) {
+    fn observable(&mut self, field: Field, kind: Kind, value: &str, _: &str) {
         self.observables.push((field, kind, value.to_owned()));
     }
 }
