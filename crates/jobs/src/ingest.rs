@@ -32,8 +32,8 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// Bytes that detection may look at.
 const SAMPLE_BYTES: usize = 64 << 10;
 /// Version of the readers: part of the settings that events depend on. Raised whenever a format
-/// reads the same bytes into other events.
-pub const READER_VERSION: u32 = 1;
+/// reads the same bytes into other events or observables.
+pub const READER_VERSION: u32 = 2;
 
 /// What must be equal for stored events to be taken as done work.
 pub fn settings(evidence: &Evidence, format: &str) -> serde_json::Value {
@@ -338,7 +338,7 @@ impl Work {
             Task::Reject(reject) => return Ok(Done::Reject(reject)),
             Task::Chunk(cut, reader) => (cut, reader),
         };
-        let mut chunk = ChunkBuilder::new(self.clock_offset_us);
+        let mut chunk = ChunkBuilder::new(self.clock_offset_us, cut.count);
         let mut tree = ChunkTree::new(cut.first_record - 1);
         for (number, (start, length)) in (cut.first_record..).zip(cut.records()) {
             let record = cut.bytes.get(start..start + length).unwrap_or_default();

@@ -448,3 +448,18 @@ fn the_same_bytes_read_in_another_way_replace_the_events_and_change_the_run() {
 fn text_of(batches: &[RecordBatch]) -> String {
     rows(batches, &["t"]).concat().concat()
 }
+
+#[test]
+fn what_an_extractor_found_in_another_spelling_is_not_as_written() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    let line = |name: &str| format!("<13>1 2026-03-01T10:00:00Z host app - - - saw {name} today\n");
+    fs::write(dir.join("a.log"), line("WWW.Evil-Site.COM") + &line("www.evil-site.com")).unwrap();
+    fs::write(dir.join("f.txt"), "www.evil-site.com\n").unwrap();
+    let text = "[case]\nid = \"w\"\njurisdiction = \"NL\"\npurpose = \"t\"\n[[evidence]]\npath = \"a.log\"\nformat = \"syslog-rfc5424\"\njurisdiction = \"NL\"\n[[feed]]\npath = \"f.txt\"\nprovider = \"x\"\n";
+    let report = run_with(1, &job_file::read("job.toml", text, dir).unwrap(), &dir.join("case"));
+    assert_eq!(
+        rows(&read(&report, "sightings"), &["record", "field", "as_written"]),
+        [["1", "message", "false"], ["2", "message", "true"]]
+    );
+}

@@ -61,12 +61,18 @@ pub fn write_value(kind: Kind, key: &[u8], out: &mut String) -> Option<()> {
 
 /// Four decimal numbers. Most of an index is written by this.
 fn write_quad(octets: [u8; 4], out: &mut String) {
-    for (at, octet) in octets.into_iter().enumerate() {
-        out.push_str(if at == 0 { "" } else { "." });
-        let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| char::from(b'0' + digit));
+    let (mut text, mut length) = ([b'.'; 16], 0);
+    for octet in octets {
+        let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
         let zeros = if octet < 10 { 2 } else { usize::from(octet < 100) };
-        out.extend(digits.into_iter().skip(zeros));
+        for digit in digits.into_iter().skip(zeros) {
+            text[length] = digit;
+            length += 1;
+        }
+        // a dot stands there
+        length += 1;
     }
+    out.push_str(text.get(..length - 1).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default());
 }
 
 /// A half-open range of keys of one observable kind: `lo <= key < hi`.

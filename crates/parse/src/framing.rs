@@ -234,10 +234,10 @@ impl Out {
         self.ready.push_back(Piece::TooLong(TooLong { record, offset, length }));
     }
 
-    /// Room for a chunk.
+    /// Room for a chunk, so that it need not grow.
     fn buffer(&self) -> Vec<u8> {
         let slack = self.target.min(PART_BYTES);
-        Vec::with_capacity(self.target.saturating_add(slack).min(2 * CHUNK_BYTES))
+        Vec::with_capacity(self.target.saturating_add(slack).min(16 * CHUNK_BYTES))
     }
 }
 

@@ -73,12 +73,14 @@ struct Extracted {
 }
 
 impl ChunkBuilder {
-    /// Begins a chunk; `clock_offset_us` is added to every time (the declared error of the
-    /// recorder's clock, with its sign turned).
-    pub fn new(clock_offset_us: i64) -> Self {
+    /// Begins a chunk of so many records; `clock_offset_us` is added to every time (the declared error
+    /// of the recorder's clock, with its sign turned).
+    pub fn new(clock_offset_us: i64, records: u64) -> Self {
+        // a hint, and no more than a chunk has
+        let expected = usize::try_from(records).unwrap_or(usize::MAX).min(1 << 20);
         Self {
-            columns: Columns::new(),
-            postings: Postings::default(),
+            columns: Columns::new(expected),
+            postings: Postings::new(expected),
             time: None,
             class: None,
             extracted: Vec::new(),

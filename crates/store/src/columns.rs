@@ -51,6 +51,9 @@ pub static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
+/// Bytes that a text has, to begin with.
+const TEXT_BYTES: usize = 16;
+
 /// Texts one behind the other.
 #[derive(Debug)]
 struct Texts {
@@ -60,8 +63,10 @@ struct Texts {
 }
 
 impl Texts {
-    fn new() -> Self {
-        Self { text: String::new(), ends: vec![0] }
+    fn with_capacity(rows: usize) -> Self {
+        let mut ends = Vec::with_capacity(rows + 1);
+        ends.push(0);
+        Self { text: String::with_capacity(rows * TEXT_BYTES), ends }
     }
 
     fn len(&self) -> usize {
@@ -117,11 +122,11 @@ enum Values {
 }
 
 impl Builder {
-    fn new(column: Column) -> Self {
+    fn new(column: Column, rows: usize) -> Self {
         let values = match column {
-            Column::Text => Values::Text(Texts::new()),
-            Column::TextList => Values::List(Texts::new(), vec![0]),
-            Column::Integer => Values::Integer(Vec::new()),
+            Column::Text => Values::Text(Texts::with_capacity(rows)),
+            Column::TextList => Values::List(Texts::with_capacity(rows), vec![0]),
+            Column::Integer => Values::Integer(Vec::with_capacity(rows)),
         };
         Self { values, valid: NullBufferBuilder::new(0) }
     }
@@ -190,6 +195,8 @@ pub(crate) struct Columns {
     fields: Vec<Option<Builder>>,
     /// Fields that the row begun has, each once, in no order.
     touched: Vec<Field>,
+    /// Rows that are expected.
+    expected: usize,
 }
 
 /// What every event has.
@@ -204,16 +211,18 @@ pub(crate) struct EventHead {
 }
 
 impl Columns {
-    pub(crate) fn new() -> Self {
+    /// Columns with room for so many rows.
+    pub(crate) fn new(expected: usize) -> Self {
         Self {
-            record: Vec::new(),
-            offset: Vec::new(),
-            length: Vec::new(),
-            time: Vec::new(),
-            class: Vec::new(),
-            damaged: Vec::new(),
+            record: Vec::with_capacity(expected),
+            offset: Vec::with_capacity(expected),
+            length: Vec::with_capacity(expected),
+            time: Vec::with_capacity(expected),
+            class: Vec::with_capacity(expected),
+            damaged: Vec::with_capacity(expected),
             fields: FIELDS.iter().map(|_| None).collect(),
             touched: Vec::new(),
+            expected,
         }
     }
 
@@ -224,7 +233,8 @@ impl Columns {
     /// Sets a text of the row begun (the last call wins), or appends an item to its list.
     pub(crate) fn text(&mut self, field: Field, text: &str) {
         let row = self.record.len();
-        let builder = self.fields[field as usize].get_or_insert_with(|| Builder::new(field.info().column));
+        let builder = self.fields[field as usize]
+            .get_or_insert_with(|| Builder::new(field.info().column, self.expected));
         builder.fill_to(row);
         match &mut builder.values {
             Values::Text(texts) => {
@@ -249,7 +259,8 @@ impl Columns {
     /// Sets an integer of the row begun; the last call wins.
     pub(crate) fn integer(&mut self, field: Field, value: i64) {
         let row = self.record.len();
-        let builder = self.fields[field as usize].get_or_insert_with(|| Builder::new(field.info().column));
+        let builder = self.fields[field as usize]
+            .get_or_insert_with(|| Builder::new(field.info().column, self.expected));
         builder.fill_to(row);
         match &mut builder.values {
             Values::Integer(values) => {

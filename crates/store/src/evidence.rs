@@ -12,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowColumnChunk;
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterPropertiesBuilder;
+use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::StoreError;
@@ -96,8 +96,11 @@ fn events_properties() -> WriterPropertiesBuilder {
             DataType::Int64 | DataType::Timestamp(..) => {
                 props = props.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
             }
+            // least and greatest text of thousands of records rule nothing out
             DataType::Utf8 => {
-                props = props.set_column_encoding(column, Encoding::DELTA_LENGTH_BYTE_ARRAY);
+                props = props
+                    .set_column_encoding(column.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+                    .set_column_statistics_enabled(column, EnabledStatistics::None);
             }
             _ => {}
         }

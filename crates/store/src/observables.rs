@@ -89,8 +89,8 @@ pub(crate) fn write(file: File, mut entries: Merge) -> Result<u64, StoreError> {
     while group.rows() > 0 {
         total += group.rows() as u64;
         let encoder = out.encoder();
-        let (encoded, next) =
-            rayon::join(|| encoder.encode(&group.finish()).map_err(wrap), || Group::take(&mut entries));
+        let encode = || encoder.encode(&group.finish()?).map_err(wrap);
+        let (encoded, next) = rayon::join(encode, || Group::take(&mut entries));
         out.append(encoded?).map_err(wrap)?;
         group = next?;
     }
@@ -102,15 +102,12 @@ pub(crate) fn write(file: File, mut entries: Merge) -> Result<u64, StoreError> {
 #[derive(Default)]
 struct Group {
     key: BinaryBuilder,
-    kind: Vec<&'static str>,
-    value: StringBuilder,
+    kind: Vec<Kind>,
     field: Vec<&'static str>,
     count: Vec<i64>,
     times: Vec<Option<(i64, i64)>>,
     rows: BinaryBuilder,
     altered: BinaryBuilder,
-    /// A value being made.
-    text: String,
 }
 
 impl Group {
@@ -119,7 +116,7 @@ impl Group {
         let (mut bytes, mut scratch) = (0, Vec::new());
         while group.rows() < GROUP_ROWS && bytes < GROUP_BYTES {
             let Some(entry) = entries.next()? else { break };
-            bytes += group.push(entry, &mut scratch)?;
+            bytes += group.push(entry, &mut scratch);
         }
         Ok(group)
     }
@@ -129,19 +126,12 @@ impl Group {
     }
 
     /// Takes an entry; gives the bytes of its row lists.
-    fn push(&mut self, entry: &Entry, scratch: &mut Vec<u8>) -> Result<usize, StoreError> {
+    fn push(&mut self, entry: &Entry, scratch: &mut Vec<u8>) -> usize {
         scratch.clear();
         scratch.push(entry.kind as u8);
         entry.write_key(scratch);
-        self.text.clear();
-        let key = scratch.get(1..).unwrap_or_default();
-        key::write_value(entry.kind, key, &mut self.text).ok_or_else(|| StoreError::Integrity {
-            path: OBSERVABLES_FILE.into(),
-            message: format!("a key of {} has no value", entry.kind),
-        })?;
         self.key.append_value(&scratch);
-        self.kind.push(entry.kind.as_str());
-        self.value.append_value(&self.text);
+        self.kind.push(entry.kind);
         self.field.push(entry.field.as_str());
         self.count.push(i64::try_from(entry.rows.count).unwrap_or(i64::MAX));
         self.times.push(entry.times);
@@ -156,27 +146,39 @@ impl Group {
             entry.altered.encode(scratch);
             self.altered.append_value(&scratch);
         }
-        Ok(length)
+        length
     }
 
     /// Its columns, in the order of [`schema`].
-    fn finish(mut self) -> Vec<ArrayRef> {
+    fn finish(mut self) -> Result<Vec<ArrayRef>, StoreError> {
+        let key = self.key.finish();
+        let mut value = StringBuilder::with_capacity(self.kind.len(), key.value_data().len());
+        let mut text = String::new();
+        for (kind, key) in self.kind.iter().zip(key.iter()) {
+            text.clear();
+            let key = key.and_then(|key| key.get(1..)).unwrap_or_default();
+            key::write_value(*kind, key, &mut text).ok_or_else(|| StoreError::Integrity {
+                path: OBSERVABLES_FILE.into(),
+                message: format!("a key of {kind} has no value"),
+            })?;
+            value.append_value(&text);
+        }
         let time = |of: fn(&(i64, i64)) -> i64| -> ArrayRef {
             let times = self.times.iter().map(|times| times.as_ref().map(of));
             Arc::new(TimestampMicrosecondArray::from_iter(times).with_timezone("UTC"))
         };
         let (first, last) = (time(|times| times.0), time(|times| times.1));
-        vec![
-            Arc::new(self.key.finish()),
-            Arc::new(StringArray::from_iter_values(self.kind)),
-            Arc::new(self.value.finish()),
+        Ok(vec![
+            Arc::new(key),
+            Arc::new(StringArray::from_iter_values(self.kind.iter().map(|kind| kind.as_str()))),
+            Arc::new(value.finish()),
             Arc::new(StringArray::from_iter_values(self.field)),
             Arc::new(Int64Array::from(self.count)),
             first,
             last,
             Arc::new(self.rows.finish()),
             Arc::new(self.altered.finish()),
-        ]
+        ])
     }
 }
 

@@ -54,6 +54,11 @@ pub(crate) struct Postings {
 }
 
 impl Postings {
+    /// Makes room for the observables of so many rows.
+    pub(crate) fn new(rows: usize) -> Self {
+        Self { quads: Vec::with_capacity(2 * rows), ..Self::default() }
+    }
+
     /// An IPv4 address stands in a row, written canonically.
     pub(crate) fn quad(&mut self, field: Field, address: Ipv4Addr, row: u32) {
         self.rows = self.rows.max(row);

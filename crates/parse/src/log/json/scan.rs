@@ -3,40 +3,35 @@
 //! `serde_json`, which also says what is wrong; so all that this must never do is take what is no JSON.
 
 /// Most members that are held.
-const MEMBERS: usize = 64;
+const MEMBERS: usize = 48;
 /// Deepest nesting that is followed.
 const DEPTH: u32 = 8;
 
-/// Where the members of an object stand.
-pub(super) struct Members {
-    spans: [[usize; 4]; MEMBERS],
-    count: usize,
-}
-
-impl Members {
-    /// Key and value of each member of `text`, in order; `None` where that is left to others.
-    pub(super) fn of(text: &str) -> Option<Self> {
-        let mut members = Self { spans: [[0; 4]; MEMBERS], count: 0 };
-        let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
-        scan.blanks();
-        scan.object(DEPTH, &mut |span| {
-            *members.spans.get_mut(members.count)? = span;
-            members.count += 1;
-            Some(())
-        })?;
-        scan.blanks();
-        (scan.at == scan.bytes.len()).then_some(members)
+/// Hands key and value of each member of the object `text` to `each`, in order; `None`, and nothing handed
+/// over, where that is left to others.
+pub(super) fn members<'a>(text: &'a str, mut each: impl FnMut(&str, &'a str)) -> Option<()> {
+    let (mut spans, mut count) = ([[0_u32; 4]; MEMBERS], 0);
+    u32::try_from(text.len()).ok()?;
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
+    scan.blanks();
+    scan.object(DEPTH, &mut |span| {
+        // the length fits, so do all places
+        *spans.get_mut(count)? = span.map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+        count += 1;
+        Some(())
+    })?;
+    scan.blanks();
+    if scan.at != scan.bytes.len() {
+        return None;
     }
-
-    /// Hands each to `each`.
-    pub(super) fn each<'a>(&self, text: &'a str, mut each: impl FnMut(&str, &'a str)) {
-        for &[key, key_end, value, value_end] in self.spans.iter().take(self.count) {
-            // spans begin and end at ASCII
-            if let (Some(key), Some(value)) = (text.get(key..key_end), text.get(value..value_end)) {
-                each(key, value);
-            }
+    for span in spans.iter().take(count) {
+        let [key, key_end, value, value_end] = span.map(|at| at as usize);
+        // spans begin and end at ASCII
+        if let (Some(key), Some(value)) = (text.get(key..key_end), text.get(value..value_end)) {
+            each(key, value);
         }
     }
+    Some(())
 }
 
 struct Scan<'a> {
@@ -59,7 +54,7 @@ impl Scan<'_> {
         }
     }
 
-    fn object(&mut self, depth: u32, member: &mut dyn FnMut([usize; 4]) -> Option<()>) -> Option<()> {
+    fn object(&mut self, depth: u32, member: &mut impl FnMut([usize; 4]) -> Option<()>) -> Option<()> {
         self.take(b'{')?;
         self.blanks();
         if self.take(b'}').is_some() {
@@ -93,9 +88,14 @@ impl Scan<'_> {
             b'f' => self.literal(b"false"),
             b'n' => self.literal(b"null"),
             b'[' => self.array(depth.checked_sub(1)?),
-            b'{' => self.object(depth.checked_sub(1)?, &mut |_| Some(())),
+            b'{' => self.nested(depth.checked_sub(1)?),
             _ => None,
         }
+    }
+
+    /// An object whose members are not wanted.
+    fn nested(&mut self, depth: u32) -> Option<()> {
+        self.object(depth, &mut |_| Some(()))
     }
 
     fn array(&mut self, depth: u32) -> Option<()> {
