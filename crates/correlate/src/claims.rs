@@ -1,8 +1,9 @@
 //! The indicators of all feeds as one sorted list of key ranges, ready to be merged with an index.
 
-use comity_model::{Claim, Kind, Tlp, key};
+use comity_model::{Claim, Kind, Part, Tlp, canonical, key};
 use comity_store::feed::Indicator;
 use comity_store::observables::index_key;
+use rayon::prelude::*;
 
 /// A feed with its indicators.
 #[derive(Debug, Clone)]
@@ -60,12 +61,14 @@ impl ClaimIndex {
     pub fn new(feeds: &[Feed]) -> Self {
         let mut index = Self::default();
         for (feed, of) in feeds.iter().enumerate() {
-            for (indicator, known) in of.indicators.iter().enumerate() {
-                let target = Target { feed: number(feed), indicator: number(indicator), part: 0 };
-                index.add(target, &known.claim);
+            let target = |indicator| Target { feed: number(feed), indicator: number(indicator), part: 0 };
+            let claims = of.indicators.par_iter().enumerate();
+            index.ranges.par_extend(claims.flat_map_iter(|(at, known)| ranges_of(target(at), &known.claim)));
+            for (at, known) in of.indicators.iter().enumerate() {
+                index.add_pattern(target(at), &known.claim);
             }
         }
-        index.ranges.sort_unstable();
+        index.ranges.par_sort_unstable();
         let mut longest = 0;
         for at in 0..index.ranges.len() {
             if index.ranges[at].hi > index.ranges[longest].hi {
@@ -76,33 +79,14 @@ impl ClaimIndex {
         index
     }
 
-    fn add(&mut self, target: Target, claim: &Claim) {
-        match claim.kind {
-            Kind::Substring => self.add_pattern(target, &regex::escape(&claim.value)),
-            Kind::Regex => self.add_pattern(target, &claim.value),
-            Kind::StixPattern => {
-                for (part, comparison) in claim.parts.iter().enumerate() {
-                    let mut alone = Claim::new(comparison.kind, comparison.value.clone(), "");
-                    // within a pattern an equality is STIX's: exact
-                    alone.exact_only = true;
-                    self.add_spans(Target { part: number(part), ..target }, &alone);
-                }
-            }
-            _ => self.add_spans(target, claim),
-        }
-    }
-
-    fn add_spans(&mut self, target: Target, claim: &Claim) {
-        self.ranges.extend(key::of_claim(claim).into_iter().map(|span| Range {
-            lo: index_key(span.kind, &span.lo).into(),
-            hi: index_key(span.kind, &span.hi).into(),
-            target,
-        }));
-    }
-
-    fn add_pattern(&mut self, target: Target, expression: &str) {
+    fn add_pattern(&mut self, target: Target, claim: &Claim) {
+        let compiled = match claim.kind {
+            Kind::Substring => canonical::compile_regex(&regex::escape(&claim.value)),
+            Kind::Regex => canonical::compile_regex(&claim.value),
+            _ => return,
+        };
         // feeds accept only what compiles under the same limits
-        if let Ok(regex) = comity_model::canonical::compile_regex(expression) {
+        if let Ok(regex) = compiled {
             self.patterns.push(Pattern { target, regex });
         }
     }
@@ -113,6 +97,28 @@ impl ClaimIndex {
         let Some(last) = begun.checked_sub(1) else { return false };
         self.longest.get(last).is_some_and(|&l| *self.ranges[l as usize].hi > *least)
     }
+}
+
+/// The key ranges of an indicator.
+fn ranges_of(target: Target, claim: &Claim) -> Vec<Range> {
+    let spans = |target, claim: &Claim| {
+        let range = move |span: key::Span| Range {
+            lo: index_key(span.kind, &span.lo).into(),
+            hi: index_key(span.kind, &span.hi).into(),
+            target,
+        };
+        key::of_claim(claim).into_iter().map(range)
+    };
+    if claim.kind != Kind::StixPattern {
+        return spans(target, claim).collect();
+    }
+    let part = |(part, comparison): (usize, &Part)| {
+        let mut alone = Claim::new(comparison.kind, comparison.value.clone(), "");
+        // within a pattern an equality is STIX's: exact
+        alone.exact_only = true;
+        spans(Target { part: number(part), ..target }, &alone)
+    };
+    claim.parts.iter().enumerate().flat_map(part).collect()
 }
 
 fn number(at: usize) -> u32 {

@@ -98,16 +98,11 @@ impl Queries {
         let found = files(&contents.evidence, OBSERVABLES_FILE, &ours);
         self.parquet("observables", &observables::schema(), of_evidence, found)?;
         self.view("observables", |t| {
-            t.select_columns(&[
-                "evidence",
-                "jurisdiction",
-                "kind",
-                "value",
-                "field",
-                "count",
-                "first_seen",
-                "last_seen",
-            ])
+            let mut shown: Vec<Expr> =
+                ["evidence", "jurisdiction", "kind", "value", "field", "count", "first_seen"].map(col).into();
+            // not stored where it is the first
+            shown.push(coalesce(vec![col("last_seen"), col("first_seen")]).alias("last_seen"));
+            t.select(shown)
         })?;
         let of_feed = vec![text("feed", false), text("provider", false), text("feed_tlp", true)];
         let found = files(&contents.feeds, INDICATORS_FILE, &|item| {

@@ -1,10 +1,13 @@
 //! One evidence item: original bytes to events, observables and rejects, in one pass.
 //!
-//! A reader hashes, decompresses and cuts chunks while workers parse and encode those before; the
-//! results are appended in order. What is in flight is a bounded number of chunks, whatever the
-//! size of the file.
+//! One thread hashes, decompresses and cuts chunks, and appends what comes back in order; workers parse
+//! and encode, and so does the one while there is nothing to read. What is in flight is a bounded number
+//! of chunks, whatever the size of the file.
 
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
+use std::sync::mpsc;
 
 use comity_model::Reason;
 use comity_parse::framing::{Chunk as Cut, MAX_RECORD_BYTES, Piece, Splitter};
@@ -18,7 +21,7 @@ use comity_store::evidence::{EncodedChunk, EvidenceWriter, encode};
 use comity_store::record_tree;
 use comity_store::source::{Damage, Source, plain_name};
 use comity_store::tables::{Encoder, RejectRow, excerpt};
-use rayon::prelude::*;
+use rayon::Yield;
 use serde_json::json;
 
 use crate::JobError;
@@ -27,6 +30,8 @@ use crate::progress::Progress;
 
 /// Bytes of a chunk: one row group of events.
 const CHUNK_BYTES: usize = 8 << 20;
+/// Chunks in flight for each thread.
+const IN_FLIGHT: usize = 3;
 /// Bytes read at once.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Bytes that detection may look at.
@@ -101,29 +106,21 @@ pub fn ingest(
         splitter: Splitter::new(framing, CHUNK_BYTES, MAX_RECORD_BYTES),
         reader,
         source,
-        first: Some(head),
+        block: head,
+        is_first: true,
         ended: false,
     };
-    let batch = rayon::current_num_threads().max(1) * 2;
-    let mut tasks = stream.next_tasks(batch)?;
-    while !tasks.is_empty() {
-        let (next, done) = rayon::join(|| stream.next_tasks(batch), || work.run_all(tasks));
-        for result in done? {
-            match result {
-                Done::Chunk(chunk, leaves) => {
-                    writer.append(*chunk)?;
-                    tree.append(leaves)?;
-                }
-                Done::Reject(reject) => {
-                    tree.append(long.tree(&reject)?)?;
-                    writer.reject_outside(&reject)?;
-                }
-            }
+    let mut append = |done| match done {
+        Done::Chunk(chunk, leaves) => {
+            writer.append(*chunk)?;
+            Ok(tree.append(leaves)?)
         }
-        progress.bytes(stream.source.taken()?);
-        progress.check()?;
-        tasks = next?;
-    }
+        Done::Reject(reject) => {
+            tree.append(long.tree(&reject)?)?;
+            Ok(writer.reject_outside(&reject)?)
+        }
+    };
+    rayon::scope_fifo(|scope| in_order(scope, &mut stream, &work, &mut append, progress))?;
     let (digests, damage) = stream.source.finish()?;
     if let Some(damage) = &damage {
         writer.reject_outside(&damage_reject(damage, digests.stream.0))?;
@@ -149,6 +146,48 @@ pub fn ingest(
         counts,
     };
     Ok(Ingested { stage, normalised, tree })
+}
+
+/// Reads what comes from the stream on all threads; hands it to `append` in the order of the stream.
+fn in_order<'scope>(
+    scope: &rayon::ScopeFifo<'scope>,
+    stream: &mut Stream,
+    work: &'scope Work,
+    append: &mut dyn FnMut(Done) -> Result<(), JobError>,
+    progress: &dyn Progress,
+) -> Result<(), JobError> {
+    let most = rayon::current_num_threads() * IN_FLIGHT;
+    let (sender, results) = mpsc::channel();
+    // what was done before its turn
+    let mut waiting = BTreeMap::new();
+    let (mut begun, mut appended, mut ended) = (0, 0, false);
+    while !ended || appended < begun {
+        if !ended && begun - appended < most {
+            match stream.next_task()? {
+                Some(task) => {
+                    let (sender, number) = (sender.clone(), begun);
+                    scope.spawn_fifo(move |_| {
+                        // a panic must reach the one who waits; nobody listens where that one has failed
+                        let done = catch_unwind(AssertUnwindSafe(|| work.run(task)));
+                        let _ = sender.send((number, done));
+                    });
+                    begun += 1;
+                }
+                None => ended = true,
+            }
+            progress.bytes(stream.source.taken()?);
+            progress.check()?;
+        } else if rayon::yield_now() != Some(Yield::Executed) {
+            // all that is left is in work elsewhere; this thread holds a sender, so no error
+            waiting.extend(results.recv());
+        }
+        waiting.extend(results.try_iter());
+        while let Some(done) = waiting.remove(&appended) {
+            append(done.unwrap_or_else(|panic| resume_unwind(panic))?)?;
+            appended += 1;
+        }
+    }
+    Ok(())
 }
 
 /// The digests wanted beside SHA-256: those that the holder gave, and SHA-512 where asked for.
@@ -212,7 +251,10 @@ struct Stream {
     splitter: Splitter,
     reader: Box<dyn LogReader>,
     source: Source,
-    first: Option<Vec<u8>>,
+    /// Bytes read last.
+    block: Vec<u8>,
+    /// Whether they are the file's first, which were read before the format was known.
+    is_first: bool,
     ended: bool,
 }
 
@@ -229,30 +271,26 @@ enum Done {
 }
 
 impl Stream {
-    /// Up to `count` tasks; none at the end.
-    fn next_tasks(&mut self, count: usize) -> Result<Vec<Task>, JobError> {
-        let mut tasks = Vec::new();
-        let mut block = Vec::new();
-        while tasks.len() < count {
+    /// The next task; none at the end.
+    fn next_task(&mut self) -> Result<Option<Task>, JobError> {
+        loop {
             if let Some(piece) = self.splitter.next_piece() {
-                tasks.push(self.task(piece));
-                continue;
+                return Ok(Some(self.task(piece)));
             }
             if self.ended {
-                break;
+                return Ok(None);
             }
-            match self.first.take() {
-                Some(first) => block = first,
-                None => read_block(&mut self.source, &mut block, BLOCK_BYTES)?,
+            if !self.is_first {
+                read_block(&mut self.source, &mut self.block, BLOCK_BYTES)?;
             }
-            if block.is_empty() {
+            self.is_first = false;
+            if self.block.is_empty() {
                 self.ended = true;
                 self.splitter.finish();
             } else {
-                self.splitter.push(&block);
+                self.splitter.push(&self.block);
             }
         }
-        Ok(tasks)
     }
 
     fn task(&mut self, piece: Piece) -> Task {
@@ -329,10 +367,6 @@ struct Work {
 }
 
 impl Work {
-    fn run_all(&self, tasks: Vec<Task>) -> Result<Vec<Done>, JobError> {
-        tasks.into_par_iter().map(|task| self.run(task)).collect()
-    }
-
     fn run(&self, task: Task) -> Result<Done, JobError> {
         let (cut, mut reader) = match task {
             Task::Reject(reject) => return Ok(Done::Reject(reject)),

@@ -12,6 +12,7 @@ use arrow::datatypes::{
 };
 use comity_model::{Claim, Field, Part, Tlp, UnknownToken, key};
 use comity_provenance::{Sha256Digest, Sha256Hasher};
+use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::columns::{list_type, time_type};
@@ -215,13 +216,9 @@ pub fn read(feed: &Path) -> Result<Vec<Indicator>, StoreError> {
     if found.fields() != schema().fields() {
         return Err(integrity("columns are not those that comity writes".into()));
     }
-    let mut all = Vec::new();
-    for batch in &batches {
-        for row in 0..batch.num_rows() {
-            all.push(indicator(batch, row).map_err(|e| integrity(e.to_string()))?);
-        }
-    }
-    Ok(all)
+    let of_batch = |batch: &RecordBatch| (0..batch.num_rows()).map(|row| indicator(batch, row)).collect();
+    let all: Result<Vec<Vec<_>>, _> = batches.par_iter().map(of_batch).collect();
+    Ok(all.map_err(|e| integrity(e.to_string()))?.into_iter().flatten().collect())
 }
 
 /// Reads one indicator from its logical line (`comity-rows/v1`), without the line end.

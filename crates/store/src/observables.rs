@@ -163,11 +163,13 @@ impl Group {
             })?;
             value.append_value(&text);
         }
-        let time = |of: fn(&(i64, i64)) -> i64| -> ArrayRef {
-            let times = self.times.iter().map(|times| times.as_ref().map(of));
+        let time = |of: fn((i64, i64)) -> Option<i64>| -> ArrayRef {
+            let times = self.times.iter().map(|times| times.and_then(of));
             Arc::new(TimestampMicrosecondArray::from_iter(times).with_timezone("UTC"))
         };
-        let (first, last) = (time(|times| times.0), time(|times| times.1));
+        let first = time(|(first, _)| Some(first));
+        // most values are seen once
+        let last = time(|(first, last)| (first != last).then_some(last));
         Ok(vec![
             Arc::new(key),
             Arc::new(StringArray::from_iter_values(self.kind.iter().map(|kind| kind.as_str()))),

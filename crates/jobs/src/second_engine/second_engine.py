@@ -171,7 +171,7 @@ create table feeds as
 create view events as
   select e.* exclude (row), i.jurisdiction from m.event as e join m.evidence_item as i on i.id = e.evidence;
 create view observables as
-  select o.evidence, i.jurisdiction, o.kind, o.value, o.field, o.count, o.first_seen, o.last_seen
+  select o.evidence, i.jurisdiction, o.kind, o.value, o.field, o.count, o.first_seen, coalesce(o.last_seen, o.first_seen) as last_seen
   from m.observable as o join m.evidence_item as i on i.id = o.evidence;
 create view indicators as
   select c.indicator_id, c.feed, i.provider, c.kind, c.value, c.valid_from, c.valid_until, c.confidence,
