@@ -3,7 +3,7 @@
 //! Throughput is in records or values. Figures of two runs on one machine can be compared, with nothing else
 //! running; kept ones lie in `benches/runs/`.
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark ends where it can't go on")]
+#![expect(clippy::unwrap_used, reason = "a benchmark ends where it can't go on")]
 
 use std::hint::black_box;
 

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread::{self, JoinHandle};
 
 use comity_provenance::record_tree;
 use comity_provenance::statement::{
@@ -295,6 +297,7 @@ impl<'a> Scribe<'a> {
         details: &Ran,
         report: &Report,
         stage: &Stage,
+        program: ProgramDigest,
     ) -> Result<Envelope, JobError> {
         let mut subject = Vec::new();
         for output in &details.outputs {
@@ -319,7 +322,7 @@ impl<'a> Scribe<'a> {
                     ("correlations".to_owned(), correlations),
                 ]),
                 internal_parameters: internal,
-                resolved_dependencies: dependencies(definition)?,
+                resolved_dependencies: dependencies(definition, program)?,
             },
             run_details: RunDetails {
                 builder: self.builder(),
@@ -397,13 +400,24 @@ pub(crate) fn dependency_names(definition: &Value) -> BTreeMap<String, Sha256Dig
 }
 
 /// What a run depended on, and the program that made it.
-fn dependencies(definition: &Value) -> Result<Vec<Descriptor>, JobError> {
+fn dependencies(definition: &Value, program: ProgramDigest) -> Result<Vec<Descriptor>, JobError> {
     let named = dependency_names(definition).into_iter();
     let mut all: Vec<Descriptor> = named.map(|(name, id)| Descriptor::new(name, id)).collect();
-    if let Ok(program) = std::env::current_exe() {
-        all.push(Descriptor::new("comity", file_digest(&program)?.0));
+    // none where the system does not say which file this program is
+    if let Some(digest) = program.0.join().unwrap_or_else(|panic| resume_unwind(panic)) {
+        all.push(Descriptor::new("comity", digest?));
     }
     Ok(all)
+}
+
+/// The digest of this program, taken while a run is made: a hunt may take less time.
+#[derive(Debug)]
+pub(crate) struct ProgramDigest(JoinHandle<Option<Result<Sha256Digest, JobError>>>);
+
+impl ProgramDigest {
+    pub(crate) fn begin() -> Self {
+        Self(thread::spawn(|| Some(file_digest(&std::env::current_exe().ok()?).map(|(digest, _)| digest))))
+    }
 }
 
 fn counts(report: &Report) -> BTreeMap<&'static str, String> {

@@ -112,13 +112,17 @@ pub fn write(feed: ReadFeed, stage: &Stage, secret: [u8; 32]) -> Result<(FeedRec
     let mut record = feed.record;
     let indicators = feed.claims.finish(&record.id);
     record.indicators = indicators.len() as u64;
-    comity_store::feed::write(stage, &indicators)?;
+    let batches = comity_store::feed::batches(&indicators)?;
+    let (written, tree) = rayon::join(
+        || comity_store::feed::write(stage, &batches),
+        || tree(&run::lines_of("indicators", &batches)?, &secret),
+    );
+    written?;
     let name = comity_store::evidence::REJECTS_FILE;
     let batch = tables::rejects_batch(&feed.rejects)?;
     tables::write(stage.create(name)?, &stage.path().join(name), &tables::rejects_schema(), &[batch])?;
     record_tree::write_secret(stage, &secret)?;
-    let tree = tree(&indicator_lines(stage.path())?, &secret)?;
-    Ok((record, tree))
+    Ok((record, tree?))
 }
 
 /// The logical lines of a feed's indicators.

@@ -122,7 +122,7 @@ fn reject_row(record: &ProvenRecord, reject: Reject) -> RejectRow {
 /// A feed with these indicators alone.
 fn sparse_feed(item: &FeedItem, indicators: &[Indicator], scratch: &Path) -> Result<FeedItem, JobError> {
     let stage = Stage::new(scratch, "feed")?;
-    feed::write(&stage, indicators)?;
+    feed::write(&stage, &feed::batches(indicators)?)?;
     let place = scratch.join(format!("feed-{}", item.record.id));
     stage.publish(&place)?;
     Ok(FeedItem { item: place, ..item.clone() })

@@ -27,7 +27,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::custody::{self, Looked, Scribe};
+use crate::custody::{self, Looked, ProgramDigest, Scribe};
 use crate::intake::{AllowListItem, EvidenceItem, FeedItem, Intake, Problem, Taken};
 use crate::job_file::{self, Correlation, Job};
 use crate::progress::Progress;
@@ -241,6 +241,7 @@ pub(crate) fn correlate(
         return Ok(report);
     }
     progress.begin("correlate", None);
+    let program = ProgramDigest::begin();
     let stage = Stage::new(&case.tmp(), "run")?;
     stage.write(DEFINITION, &bytes)?;
     let tables = Tables::new(&evidence, &feeds, &allow_lists)?;
@@ -277,7 +278,7 @@ pub(crate) fn correlate(
         problems: failed,
     };
     Case::stage_record(&stage, DETAILS, &details)?;
-    let statement = scribe.correlated(&definition, &details, &report, &stage)?;
+    let statement = scribe.correlated(&definition, &details, &report, &stage, program)?;
     let part = Move { stage, file: None, place: Case::place(Shelf::Runs, &run_id), known_by: DETAILS.into() };
     scribe.commit(&[statement], vec![part])?;
     for output in &mut report.outputs {

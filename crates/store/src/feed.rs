@@ -38,15 +38,13 @@ pub struct Indicator {
 /// Gathers the claims of a feed.
 #[derive(Debug, Default)]
 pub struct Claims {
-    /// Each claim with its sort key.
-    claims: Vec<(Vec<u8>, Claim)>,
+    claims: Vec<Claim>,
 }
 
 impl Claims {
     /// Takes a claim.
     pub fn push(&mut self, claim: Claim) {
-        let sort_key = key::of_claim(&claim).into_iter().next().map(|span| span.lo).unwrap_or_default();
-        self.claims.push((sort_key, claim));
+        self.claims.push(claim);
     }
 
     /// Number of claims taken.
@@ -55,22 +53,26 @@ impl Claims {
     }
 
     /// The indicators of the feed with this id, in the order of the file: by kind and sort key.
-    pub fn finish(mut self, feed: &Sha256Digest) -> Vec<Indicator> {
+    pub fn finish(self, feed: &Sha256Digest) -> Vec<Indicator> {
+        let key = |claim: &Claim| key::of_claim(claim).into_iter().next().map(|span| span.lo);
+        let mut claims: Vec<_> =
+            self.claims.into_par_iter().map(|claim| (key(&claim).unwrap_or_default(), claim)).collect();
         // stable: of equal claims the first in the feed gives the original text
-        self.claims.sort_by(|(a_key, a), (b_key, b)| {
+        claims.par_sort_by(|(a_key, a), (b_key, b)| {
             (a.kind, a_key, &a.value, a.prefix, &a.fields)
                 .cmp(&(b.kind, b_key, &b.value, b.prefix, &b.fields))
         });
-        let mut indicators: Vec<Indicator> = Vec::new();
-        for (_, claim) in self.claims {
+        let mut indicators: Vec<Indicator> = Vec::with_capacity(claims.len());
+        for (_, claim) in claims {
             match indicators.last_mut() {
                 Some(known) if is_same(&known.claim, &claim) => {
                     join(&mut known.claim, &claim);
                     known.claims += 1;
                 }
-                _ => indicators.push(Indicator { id: indicator_id(feed, &claim), claim, claims: 1 }),
+                _ => indicators.push(Indicator { id: String::new(), claim, claims: 1 }),
             }
         }
+        indicators.par_iter_mut().for_each(|known| known.id = indicator_id(feed, &known.claim));
         indicators
     }
 }
@@ -124,13 +126,13 @@ pub fn schema() -> SchemaRef {
     ]))
 }
 
-/// Writes `indicators.parquet` into a stage.
+/// Writes `indicators.parquet`, of [`batches`], into a stage.
 ///
 /// # Errors
 /// Where the disk refuses.
-pub fn write(stage: &Stage, indicators: &[Indicator]) -> Result<(), StoreError> {
+pub fn write(stage: &Stage, batches: &[RecordBatch]) -> Result<(), StoreError> {
     let file = stage.create(INDICATORS_FILE)?;
-    tables::write(file, &stage.path().join(INDICATORS_FILE), &schema(), &batches(indicators)?)
+    tables::write(file, &stage.path().join(INDICATORS_FILE), &schema(), batches)
 }
 
 /// The rows of the `indicators` table; one batch at least.
@@ -140,7 +142,7 @@ pub fn write(stage: &Stage, indicators: &[Indicator]) -> Result<(), StoreError> 
 pub fn batches(indicators: &[Indicator]) -> Result<Vec<RecordBatch>, StoreError> {
     match indicators {
         [] => Ok(vec![RecordBatch::new_empty(schema())]),
-        some => some.chunks(1 << 16).map(batch).collect(),
+        some => some.par_chunks(1 << 16).map(batch).collect(),
     }
 }
 

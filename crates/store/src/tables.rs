@@ -10,7 +10,9 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use comity_model::Reason;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -24,6 +26,9 @@ use crate::StoreError;
 /// Name that comity's Parquet files give as their maker; fixed, so that bytes do not change with
 /// every release.
 const CREATED_BY: &str = "comity";
+
+/// Rows of a row group: groups are read on all threads.
+const GROUP_ROWS: usize = 1 << 17;
 
 /// Properties that all of comity's Parquet files share: zstd, page statistics, no machine's traces.
 pub fn properties() -> WriterPropertiesBuilder {
@@ -39,8 +44,8 @@ pub fn properties() -> WriterPropertiesBuilder {
 /// Where the disk refuses, or a batch does not fit the schema.
 pub fn write(file: File, path: &Path, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), StoreError> {
     let wrap = |e| StoreError::parquet(path, e);
-    let mut writer =
-        ArrowWriter::try_new(file, Arc::clone(schema), Some(properties().build())).map_err(wrap)?;
+    let properties = properties().set_max_row_group_row_count(Some(GROUP_ROWS)).build();
+    let mut writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties)).map_err(wrap)?;
     for batch in batches {
         writer.write(batch).map_err(wrap)?;
     }
@@ -123,10 +128,18 @@ pub fn read(path: &Path) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
     let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| StoreError::parquet(path, e))?;
     let schema = Arc::clone(reader.schema());
-    let reader = reader.with_batch_size(1 << 16).build().map_err(|e| StoreError::parquet(path, e))?;
-    let batches =
-        reader.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))?;
-    Ok((schema, batches))
+    let metadata = ArrowReaderMetadata::try_new(Arc::clone(reader.metadata()), ArrowReaderOptions::new())
+        .map_err(|e| StoreError::parquet(path, e))?;
+    let of_group = |group: usize| -> Result<Vec<RecordBatch>, StoreError> {
+        let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
+        let reader = reader.with_row_groups(vec![group]).with_batch_size(1 << 16).build();
+        let batches = reader.map_err(|e| StoreError::parquet(path, e))?;
+        batches.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))
+    };
+    let groups = metadata.metadata().num_row_groups();
+    let batches: Vec<Vec<_>> = (0..groups).into_par_iter().map(of_group).collect::<Result<_, _>>()?;
+    Ok((schema, batches.into_iter().flatten().collect()))
 }
 
 /// A refused record or claim, with its place.
