@@ -24,7 +24,7 @@ use comity_store::case::{
 use comity_store::durable::Stage;
 use comity_store::journal::{self, Move};
 use comity_store::record_tree::TREE_FILE;
-use comity_store::{StoreError, evidence, feed};
+use comity_store::{StoreError, evidence, feed, observables};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -243,7 +243,7 @@ impl<'a> Scribe<'a> {
 
     /// An original was read into tables.
     pub(crate) fn normalised(&self, item: &Normalised, stage: &Stage) -> Result<Envelope, JobError> {
-        let files = [evidence::EVENTS_FILE, evidence::OBSERVABLES_FILE, evidence::REJECTS_FILE, TREE_FILE];
+        let files = [evidence::EVENTS_FILE, observables::OBSERVABLES_FILE, evidence::REJECTS_FILE, TREE_FILE];
         self.read_into(Shelf::Evidence, &item.id, record(NORMALISED, item)?, stage, &files)
     }
 

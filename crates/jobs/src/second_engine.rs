@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 
 use comity_correlate::named::Parameter;
 use comity_store::case::Case;
-use comity_store::evidence::{EVENTS_FILE, OBSERVABLES_FILE, REJECTS_FILE};
+use comity_store::evidence::{EVENTS_FILE, REJECTS_FILE};
 use comity_store::feed::INDICATORS_FILE;
+use comity_store::observables::OBSERVABLES_FILE;
 use serde_json::{Value, json};
 use thiserror::Error;
 

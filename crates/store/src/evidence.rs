@@ -20,13 +20,11 @@ use crate::chunk::Chunk;
 use crate::columns::EVENTS;
 use crate::durable::Stage;
 use crate::index::{IndexBuilder, Run};
-use crate::observables;
+use crate::observables::{self, OBSERVABLES_FILE};
 use crate::tables::{self, Encoder, RejectRow, RowGroups, properties, rejects_batch, rejects_schema};
 
 /// Name of the events file within its item.
 pub const EVENTS_FILE: &str = "events-0.parquet";
-/// Name of the observables file within its item.
-pub const OBSERVABLES_FILE: &str = "observables.parquet";
 /// Name of the rejects file within its item.
 pub const REJECTS_FILE: &str = "rejects.parquet";
 

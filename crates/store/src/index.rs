@@ -324,7 +324,7 @@ impl IndexBuilder {
         let mut frame = Vec::with_capacity(FRAME_BYTES + 1024);
         let mut ended = false;
         while !ended {
-            match merge.next()? {
+            match merge.next_entry()? {
                 Some(entry) => entry.write(&mut frame),
                 None => ended = true,
             }
@@ -453,7 +453,7 @@ impl Merge {
     ///
     /// # Errors
     /// Where a spilled run does not read.
-    pub fn next(&mut self) -> Result<Option<&Entry>, StoreError> {
+    pub fn next_entry(&mut self) -> Result<Option<&Entry>, StoreError> {
         let Some(&first) = self.heap.first() else { return Ok(None) };
         std::mem::swap(&mut self.current, &mut self.sources[first.source].entry);
         self.advance_first()?;
@@ -598,7 +598,7 @@ mod tests {
         index.add(run(&[("a", &[3]), ("b", &[0, 200])]), 2, &stage).unwrap();
         let mut merge = index.finish(&stage).unwrap();
         let mut all = Vec::new();
-        while let Some(e) = merge.next().unwrap() {
+        while let Some(e) = merge.next_entry().unwrap() {
             all.push((String::from_utf8(e.key.clone()).unwrap(), decoded(&e.rows), decoded(&e.altered)));
         }
         all

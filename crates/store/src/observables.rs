@@ -22,10 +22,11 @@ use parquet::schema::types::ColumnPath;
 
 use crate::StoreError;
 use crate::columns::time_type;
-use crate::evidence::OBSERVABLES_FILE;
 use crate::index::{Entry, Merge, Rows};
 use crate::tables::{self, RowGroups};
 
+/// Name of the observables file within its item.
+pub const OBSERVABLES_FILE: &str = "observables.parquet";
 /// Rows of a page: what a search for one value has to decode.
 const PAGE_ROWS: usize = 2_048;
 /// Rows from which a row group is full.
@@ -115,7 +116,7 @@ impl Group {
         let mut group = Self::default();
         let (mut bytes, mut scratch) = (0, Vec::new());
         while group.rows() < GROUP_ROWS && bytes < GROUP_BYTES {
-            let Some(entry) = entries.next()? else { break };
+            let Some(entry) = entries.next_entry()? else { break };
             bytes += group.push(entry, &mut scratch);
         }
         Ok(group)

@@ -118,7 +118,7 @@ fn sort(postings: &mut Vec<Posting>) {
     // rows come ascending but where a text has several spellings; `Lists` looks at that
     let mut shift = ROW_BITS;
     while shift < Posting::BITS {
-        let digit = |p: Posting| (p >> shift) as usize & ((1 << DIGIT) - 1);
+        let digit = |p: Posting| usize::try_from((p >> shift) & ((1 << DIGIT) - 1)).unwrap_or(0);
         let mut next = [0_usize; 1 << DIGIT];
         from.iter().for_each(|&p| next[digit(p)] += 1);
         let mut start = 0;
@@ -261,8 +261,11 @@ impl Texts {
             let mut take = |found: &Found, altered: bool| {
                 let flag = |set: bool, flag: u64| if set { flag } else { 0 };
                 let flags = flag(found.derived, DERIVED) | flag(altered && !found.derived, ALTERED);
-                let address = (found.kind == Kind::Ipv4Addr).then(|| canonical::quad(&found.value)).flatten();
-                if let Some(address) = address {
+                if found.kind == Kind::Ipv4Addr {
+                    let Some(address) = canonical::quad(&found.value) else {
+                        debug_assert!(false, "{:?} is not canonical", found.value);
+                        return;
+                    };
                     let one = |&row: &u32| posting(address.to_bits(), text.field, flags, row);
                     return quads.extend(rows.of(at).iter().map(one));
                 }

@@ -205,7 +205,9 @@ mod tests {
 
     use super::*;
 
-    fn list(text: &str) -> Result<Vec<(String, String)>, Reject> {
+    type Listed = Result<Vec<(String, String)>, Reject>;
+
+    fn list(text: &str) -> Listed {
         let mut found = Vec::new();
         members(text, |key, value| found.push((key.to_owned(), value.to_owned())))?;
         Ok(found)
@@ -239,7 +241,7 @@ mod tests {
     }
 
     /// What the scan makes of a text, where it takes it, and what serde does.
-    fn both(text: &str) -> Option<[Result<Vec<(String, String)>, Reject>; 2]> {
+    fn both(text: &str) -> Option<[Listed; 2]> {
         let (mut ours, mut serdes) = (Vec::new(), Vec::new());
         let taken = scan::members(text, |key, value| ours.push((key.to_owned(), value.to_owned())));
         if taken.is_none() {

@@ -360,7 +360,6 @@ impl Plan {
             row_of[slot] = u8::try_from(rows.len()).ok();
             rows.push(Row { slot, to, rivals });
         }
-        debug_assert!(rows.len() <= Wanted::BITS as usize, "{base} has more rows than bits");
         let known = own().next().map_or("", |row| row.0);
         let class = CLASSES.iter().find(|row| row.0 == base).map_or(Class::Other, |row| row.1);
         Self { path: path.to_owned(), known, class, rows, row_of }
@@ -551,5 +550,20 @@ fn put_client_subject(
     match super::put::common_name(&subject) {
         Some(name) => put(To::Field(Field::CertNames), name, sink),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_of_every_path_fit_their_bits() {
+        let names = Names::new();
+        for &(path, ..) in TABLE {
+            let plan = Plan::new(&names, path);
+            assert!(plan.rows.len() <= Wanted::BITS as usize, "{path}");
+            assert_eq!(plan.row_of.iter().flatten().count(), plan.rows.len(), "{path}");
+        }
     }
 }
