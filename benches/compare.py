@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Runs comity, DuckDB and Polars in turn on the same files; checks that the sighting counts are equal; prints the ratios.
+"""Runs comity, DuckDB and Polars in turn on the same files; checks that the sighting counts are equal; prints the ratios
+beside their bars (../shared/bench/BENCH.md).
 
     python3 benches/compare.py [--rows 3000000] [--work DIR] [--keep FILE.md]
 
 Needs ../shared/bench (workload.py, peers.py), python3 with duckdb>=2 and polars, and a release build (made here).
-Only ratios of one run count: machines are shared. Ingest includes hashing, rejects and the index; correlate is the
-whole process, start-up, every sighting written with its columns, digests and run record included.
+Only ratios of one run count: machines are shared. Ingest includes hashing, the record tree, rejects, the index and
+putting it all on the disk, which the peers do not do; correlate is the whole process: start-up, every sighting written
+with its columns, digests, run record, log. The Zeek TSV logs are the JSON ones written anew.
 """
-import argparse, datetime, json, os, platform, shutil, subprocess, sys, time
+import argparse, datetime, glob, json, os, platform, shutil, subprocess, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -21,6 +23,10 @@ bench = os.path.abspath(os.path.join(a.shared, "bench"))
 target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
 comity = os.path.join(os.path.abspath(target), "release", "comity")
 load = os.path.join(a.work, f"rows-{a.rows}")
+tsv = os.path.join(a.work, f"rows-{a.rows}-tsv")
+TYPES = {"ts": "time", "id.orig_h": "addr", "id.resp_h": "addr", "id.orig_p": "port", "id.resp_p": "port", "duration": "interval",
+         "orig_bytes": "count", "resp_bytes": "count", "status_code": "count", "answers": "vector[string]", "proto": "enum"}
+HEADER_LINES = 7
 
 
 def call(*command, **more):
@@ -39,55 +45,131 @@ def timed(*command):
     return time.time() - began, usage.ru_maxrss / 1024, out
 
 
+def write_tsv():
+    """The JSON logs as Zeek's TSV, with its header."""
+    import duckdb
+    for log in sorted(glob.glob(f"{load}/logs/*/*.log")):
+        out = log.replace(load, tsv)
+        os.makedirs(os.path.dirname(out), exist_ok=True)
+        with open(log) as lines:
+            fields = list(json.loads(next(lines)))
+        head = ["#separator \\x09", "#set_separator\t,", "#empty_field\t(empty)", "#unset_field\t-", f"#path\t{os.path.basename(out)[:-4]}",
+                "#fields\t" + "\t".join(fields), "#types\t" + "\t".join(TYPES.get(f, "string") for f in fields)]
+        assert len(head) == HEADER_LINES
+        column = lambda f: "format('{:.6f}', ts)" if f == "ts" else f'array_to_string("{f}", \',\')' if f == "answers" else f'"{f}"'
+        duckdb.execute(f"copy (select {', '.join(map(column, fields))} from read_json('{log}', format='newline_delimited')) "
+                       f"to '{out}.body' (format csv, delimiter '\t', header false, nullstr '-', quote '')")
+        with open(out, "w") as whole, open(f"{out}.body") as body:
+            whole.write("\n".join(head) + "\n")
+            shutil.copyfileobj(body, whole, 1 << 20)
+        os.remove(f"{out}.body")
+
+
+TSV_PEERS = """
+import duckdb, glob, json, os, sys, time
+import polars as pl
+place, out = sys.argv[1], sys.argv[2]
+logs = sorted(glob.glob(f"{place}/logs/*/*.log"))
+def names(log):
+    with open(log) as lines:
+        return next(l for l in lines if l.startswith("#fields")).rstrip("\\n").split("\\t")[1:]
+db = duckdb.connect(); db.execute("set threads=2")
+began = time.time()
+for log in logs:
+    db.execute(f"copy (select * from read_csv('{log}', delim='\\t', header=false, skip=%d, nullstr='-', quote='', names={names(log)})) to '{out}' (format parquet, compression zstd)")
+print(json.dumps(["duckdb", time.time() - began]))
+began = time.time()
+for log in logs:
+    pl.scan_csv(log, separator="\\t", has_header=False, skip_rows=%d, null_values="-", quote_char=None, new_columns=names(log), infer_schema_length=1000).sink_parquet(out)
+print(json.dumps(["polars", time.time() - began]))
+os.remove(out)
+""" % (HEADER_LINES, HEADER_LINES)
+
+
+def ingest(logs, format, case, *more):
+    """Seconds and peak MiB of taking all logs in; the case is made anew."""
+    shutil.rmtree(case, ignore_errors=True)
+    call(comity, "init", "--case", case, "--id", "bench", "--jurisdiction", "NL", "--purpose", "benchmark")
+    seconds = peak = 0
+    for jurisdiction in ("DE", "JP", "NL"):
+        files = [os.path.join(logs, "logs", jurisdiction, f"{k}.log") for k in ("conn", "dns", "http")]
+        s, m, _ = timed(comity, "ingest", "--case", case, "--jurisdiction", jurisdiction, "--format", format, "-q", *more, *files)
+        seconds, peak = seconds + s, max(peak, m)
+    return seconds, peak
+
+
+def parquet_mb(place):
+    return sum(os.path.getsize(f) for f in glob.glob(f"{place}/**/*.parquet", recursive=True)) / 1e6
+
+
 subprocess.run(["cargo", "build", "--release"], cwd=ROOT, check=True)
 if not os.path.isdir(load):
     call(sys.executable, os.path.join(bench, "workload.py"), load, "--rows", str(a.rows))
+if not os.path.isdir(tsv):
+    write_tsv()
 
 peers = {}
 for line in call(sys.executable, os.path.join(bench, "peers.py"), load).splitlines():
     row = json.loads(line)
     peers[(row["peer"].split()[0], row["task"])] = row
+for line in call(sys.executable, "-c", TSV_PEERS, tsv, os.path.join(a.work, "peer.parquet")).splitlines():
+    peer, seconds = json.loads(line)
+    peers[(peer, "ingest tsv")] = {"seconds": seconds}
 
-ours, size = {}, lambda d, end: sum(
-    os.path.getsize(os.path.join(r, f)) for r, _, fs in os.walk(d) for f in fs if f.endswith(end)) / 1e6
-case, small = os.path.join(a.work, "case"), os.path.join(a.work, "case-small")
-for d in (case, small):
-    shutil.rmtree(d, ignore_errors=True)
-call(comity, "init", "--case", case, "--id", "bench", "--jurisdiction", "NL", "--purpose", "benchmark")
-seconds = peak = 0
-for jurisdiction in ("DE", "JP", "NL"):
-    logs = [os.path.join(load, "logs", jurisdiction, f"{k}.log") for k in ("conn", "dns", "http")]
-    s, m, _ = timed(comity, "ingest", "--case", case, "--jurisdiction", jurisdiction, "--format", "zeek-json", "-q", *logs)
-    seconds, peak = seconds + s, max(peak, m)
-ours["ingest"] = {"seconds": seconds, "peak": peak, "mb": size(os.path.join(case, "evidence"), ".parquet")}
-shutil.copytree(case, small)
-for task, where, feed in (("correlate", case, "bulk"), ("hunt", small, "small")):
-    file = os.path.join(load, "feeds", f"{feed}.csv")
-    s, m, _ = timed(comity, "feed", "add", "--case", where, "--provider", feed, "-q", file)
-    ours[f"feed add ({task})"] = {"seconds": s, "peak": m}
-    s, m, out = timed(comity, "correlate", "--case", where, "sightings", "--json", "-q")
-    ours[task] = {"seconds": s, "peak": m, "sightings": json.loads(out)["sightings"]}
+case, small, other = (os.path.join(a.work, name) for name in ("case", "case-small", "case-other"))
+ours, wrong, rows = {}, [], []
 
-lines = [f"`benches/compare.py --rows {a.rows}`, {datetime.date.today()}, {os.cpu_count()} cores, {platform.machine()}, "
-         f"{peers[('duckdb', 'ingest')]['peer']}, {peers[('polars', 'ingest')]['peer']}, "
-         f"{call(comity, '--version').strip()}", "",
-         "| task | comity s | DuckDB s | Polars s | ratio to the faster peer | comity peak MiB | sightings comity / DuckDB |",
-         "|---|--:|--:|--:|--:|--:|---|"]
-wrong = []
-for task in ("ingest", "correlate", "hunt"):
-    duck, polars = peers[("duckdb", task)], peers.get(("polars", task))
-    best = min(x["seconds"] for x in (duck, polars) if x)
+
+def row(task, name, bar):
+    duck, polars = peers[("duckdb", name)], peers.get(("polars", name))
+    ratio = ours[task]["seconds"] / min(x["seconds"] for x in (duck, polars) if x)
     seen = ""
-    if "sightings" in duck:
+    if "sightings" in ours[task]:
         seen = f"{ours[task]['sightings']} / {duck['sightings']['all']}"
         if ours[task]["sightings"] != duck["sightings"]["all"]:
             wrong.append(task)
-    lines.append(f"| {task} | {ours[task]['seconds']:.2f} | {duck['seconds']:.2f} | {polars['seconds'] if polars else '–'} | "
-                 f"{ours[task]['seconds'] / best:.2f} | {ours[task]['peak']:.0f} | {seen} |")
-both = ours["feed add (correlate)"]["seconds"] + ours["correlate"]["seconds"]
-lines += ["", f"feed add of the large feed: {ours['feed add (correlate)']['seconds']:.2f} s; with correlate {both / peers[('duckdb', 'correlate')]['seconds']:.2f} × DuckDB's correlate.",
-          f"Events and index: {ours['ingest']['mb']:.0f} MB; DuckDB's Parquet: {peers[('duckdb', 'ingest')]['parquet_mb']:.0f} MB; raw: {peers[('duckdb', 'ingest')]['raw_mb']:.0f} MB."]
-text = "\n".join(lines) + "\n"
+    theirs = " | ".join(f"{x['seconds']:.2f}" if x else "–" for x in (duck, polars))
+    rows.append(f"| {task} | {ours[task]['seconds']:.2f} | {theirs} | {ratio:.2f} | {bar} | {ours[task]['peak']:.0f} | {seen} |")
+
+
+def note(what, found, bar):
+    notes.append(f"| {what} | {found} | {bar} |")
+
+
+for task, logs, format, where in (("ingest, Zeek TSV", tsv, "zeek-tsv", other), ("ingest, Zeek JSON", load, "zeek-json", case)):
+    seconds, peak = ingest(logs, format, where)
+    ours[task] = {"seconds": seconds, "peak": peak}
+one = ingest(load, "zeek-json", other, "--threads", "1")[0]
+shutil.rmtree(other)
+shutil.rmtree(small, ignore_errors=True)
+shutil.copytree(case, small)
+for task, where, feed in (("correlate", case, "bulk"), ("hunt", small, "small")):
+    file = os.path.join(load, "feeds", f"{feed}.csv")
+    added, _, _ = timed(comity, "feed", "add", "--case", where, "--provider", feed, "-q", file)
+    s, m, out = timed(comity, "correlate", "--case", where, "sightings", "--json", "-q")
+    ours[task] = {"seconds": s, "peak": m, "sightings": json.loads(out)["sightings"]}
+    if task == "correlate":
+        ours["feed add, correlate"] = {**ours[task], "seconds": s + added}
+
+row("ingest, Zeek JSON", "ingest", "≤ 1.0")
+row("ingest, Zeek TSV", "ingest tsv", "≤ 1.0")
+row("correlate", "correlate", "≤ 0.2")
+row("feed add, correlate", "correlate", "≤ 0.5")
+row("hunt", "hunt", "≤ 0.1")
+notes = []
+mb, theirs = parquet_mb(os.path.join(case, "evidence")), peers[("duckdb", "ingest")]["parquet_mb"]
+note("events and index / DuckDB's Parquet", f"{mb:.0f} / {theirs:.0f} MB = {mb / theirs:.2f}", "≤ 1.5")
+note("ingest on 1 thread / on 2", f"{one:.2f} / {ours['ingest, Zeek JSON']['seconds']:.2f} s = {one / ours['ingest, Zeek JSON']['seconds']:.2f}", "≥ 1.7")
+note("`comity --version`", f"{min(timed(comity, '--version')[0] for _ in range(5)) * 1e3:.0f} ms", "< 20 ms")
+note("`comity findings` on the case of 69,042 sightings", f"{min(timed(comity, 'findings', '--case', case)[0] for _ in range(3)) * 1e3:.0f} ms", "< 200 ms")
+note("size of the program", f"{os.path.getsize(comity) / 1e6:.0f} MB", "")
+
+text = "\n".join([
+    f"`benches/compare.py --rows {a.rows}`, {datetime.date.today()}, {os.cpu_count()} cores, {platform.machine()}, "
+    f"{peers[('duckdb', 'ingest')]['peer']}, {peers[('polars', 'ingest')]['peer']}, {call(comity, '--version').strip()}", "",
+    "| task | comity s | DuckDB s | Polars s | ratio to the faster peer | bar | comity peak MiB | sightings comity / DuckDB |",
+    "|---|--:|--:|--:|--:|--:|--:|---|", *rows, "",
+    "| what | measured | bar |", "|---|--:|--:|", *notes]) + "\n"
 print(text)
 if a.keep:
     os.makedirs(os.path.dirname(os.path.abspath(a.keep)), exist_ok=True)

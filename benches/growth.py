@@ -2,7 +2,7 @@
 """What comity costs as cases grow: time and peak memory against records, indicators and evidence items.
 
     cargo build --release && python3 benches/growth.py [--records 300000,3000000,30000000] [--indicators 1000,100000,10000000]
-                                                       [--items 10,1000,10000] [--work DIR] [--keep FILE.md]
+                                                       [--items 10,1000,10000] [--one-file 43000000] [--work DIR] [--keep FILE.md]
 
 Needs ../shared/bench/workload.py and python3 with duckdb>=2. Each row is one run of the program, start-up included, best of two where it
 changes nothing; only rows of one run of this script can be compared. A hunt is `correlate` of 1,000 indicators, 20 of which occur.
@@ -16,6 +16,7 @@ p = argparse.ArgumentParser()
 p.add_argument("--records", type=numbers, default=[300_000, 3_000_000, 30_000_000])
 p.add_argument("--indicators", type=numbers, default=[1_000, 100_000, 10_000_000])
 p.add_argument("--items", type=numbers, default=[10, 1_000, 10_000])
+p.add_argument("--one-file", type=int, default=43_000_000, help="records of the one large file; 0: none")
 p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/var/tmp/comity-growth"))
 p.add_argument("--keep", type=pathlib.Path)
 a = p.parse_args()
@@ -116,5 +117,20 @@ for count in a.items:
     row(f"{count:,}", cost(seconds, peak), f"{seconds / count * 1e3:.1f} ms", cost(*min(feed_and_correlate(case, hunt)[1] for _ in range(2))))
     shutil.rmtree(place)
     shutil.rmtree(case)
+if a.one_file:
+    # conn, dns and http records of three countries, one behind the other
+    logs = sorted((workload(a.one_file) / "logs").rglob("*.log"))
+    whole = a.work / "whole.log"
+    with open(whole, "wb") as out:
+        for log in logs:
+            with open(log, "rb") as part:
+                shutil.copyfileobj(part, out, 1 << 20)
+            log.unlink()
+    case = new_case("one-file")
+    seconds, peak = ingest(case, [whole])
+    say(f"\nOne file of {whole.stat().st_size / 1e9:.1f} GB, {a.one_file:,} records: ingest {cost(seconds, peak)}, {seconds / a.one_file * 1e6:.2f} µs a record.")
+    whole.unlink()
+    shutil.rmtree(case)
+    shutil.rmtree(workload(a.one_file))
 if a.keep:
     a.keep.write_text("\n".join(lines) + "\n")

@@ -31,7 +31,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "comity-parse",
         may_use: &["comity-model"],
-        must_not: &["arrow", "parquet", "datafusion", "rayon", "tokio", "glob"],
+        must_not: &["arrow", "parquet", "datafusion", "tokio", "glob"],
     },
     Layer {
         name: "comity-provenance",

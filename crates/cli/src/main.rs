@@ -15,6 +15,9 @@ use clap::{CommandFactory, FromArgMatches};
 use args::{Color, Comity, Global};
 use status::Failure;
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let comity = match parse() {
         Ok(comity) => comity,

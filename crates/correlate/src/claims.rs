@@ -1,8 +1,12 @@
 //! The indicators of all feeds as one sorted list of key ranges, ready to be merged with an index.
 
-use comity_model::{Claim, Kind, Part, Tlp, canonical, key};
-use comity_store::feed::Indicator;
-use comity_store::observables::index_key;
+use std::cmp::Ordering;
+
+use comity_model::key::{self, Claimed, Span};
+use comity_model::{Field, Kind, Tlp, canonical};
+use comity_store::StoreError;
+use comity_store::feed::{Indicators, Slice};
+use comity_store::observables::{self, IndexKey};
 use rayon::prelude::*;
 
 /// A feed with its indicators.
@@ -14,8 +18,8 @@ pub struct Feed {
     pub provider: String,
     /// Marking of the whole feed.
     pub tlp: Option<Tlp>,
-    /// Its indicators, in the order of the file.
-    pub indicators: Vec<Indicator>,
+    /// Its indicators.
+    pub indicators: Indicators,
 }
 
 /// Which indicator, or which part of one, a key range belongs to.
@@ -29,12 +33,50 @@ pub struct Target {
     pub part: u32,
 }
 
-/// A range of index keys that an indicator covers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A range of index keys that an indicator covers. Nearly all comparisons are of [orders](observables::order); only keys
+/// that go on behind what these reach are looked at.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Range {
-    pub(crate) lo: Box<[u8]>,
-    pub(crate) hi: Box<[u8]>,
+    /// Order of the first key inside.
+    lo: u128,
+    /// Order of the last key inside.
+    last: u128,
+    /// Where the keys lie: number of the bytes, place of the first key, its length and that of the first key past
+    /// the end, which follows it. Nothing lies there for IPv4 addresses, whose order says all.
+    bytes: u32,
+    at: u32,
+    lo_length: u32,
+    hi_length: u32,
     pub(crate) target: Target,
+}
+
+/// The ranges of some indicators, and the bytes of their keys.
+#[derive(Debug, Default)]
+struct Ranges {
+    ranges: Vec<Range>,
+    bytes: Vec<u8>,
+    patterns: Vec<Pattern>,
+}
+
+impl Ranges {
+    fn push(&mut self, span: &Span, target: Target) {
+        let order = |key: &[u8]| observables::order(span.kind, key);
+        let lo = order(&span.lo);
+        let last = match span.hi.split_last() {
+            // one key or addresses: the last key is what stands before the zero
+            Some((0, last)) => order(last),
+            // all keys with a prefix
+            _ => lo | u128::MAX.checked_shr(8 * (number(span.lo.len()) + 1)).unwrap_or(0),
+        };
+        let mut range = Range { lo, last, bytes: 0, at: 0, lo_length: 0, hi_length: 0, target };
+        if span.kind != Kind::Ipv4Addr {
+            (range.at, range.lo_length, range.hi_length) =
+                (number(self.bytes.len()), number(span.lo.len()), number(span.hi.len()));
+            self.bytes.extend_from_slice(&span.lo);
+            self.bytes.extend_from_slice(&span.hi);
+        }
+        self.ranges.push(range);
+    }
 }
 
 /// An indicator that is searched for in the text of values: a substring or regular expression.
@@ -44,81 +86,118 @@ pub struct Pattern {
     pub target: Target,
     /// Compiled; a substring as an escaped expression.
     pub regex: regex::Regex,
+    /// The fields that it is searched for in.
+    pub fields: Vec<Field>,
 }
 
 /// The indicators of all feeds, ready for the merge.
 #[derive(Debug, Default)]
 pub struct ClaimIndex {
+    /// By first key.
     pub(crate) ranges: Vec<Range>,
-    /// For each range, the position among it and all before it of the one that ends last.
-    longest: Vec<u32>,
+    /// For each range, the greatest order of a key that it or one before it holds.
+    reach: Vec<u128>,
+    bytes: Vec<Vec<u8>>,
     /// Indicators searched for in text.
     pub patterns: Vec<Pattern>,
 }
 
 impl ClaimIndex {
     /// Sorts the key ranges of all indicators.
-    pub fn new(feeds: &[Feed]) -> Self {
+    ///
+    /// # Errors
+    /// Where an indicator is not as comity writes it.
+    pub fn new(feeds: &[Feed]) -> Result<Self, StoreError> {
         let mut index = Self::default();
-        for (feed, of) in feeds.iter().enumerate() {
-            let target = |indicator| Target { feed: number(feed), indicator: number(indicator), part: 0 };
-            let claims = of.indicators.par_iter().enumerate();
-            index.ranges.par_extend(claims.flat_map_iter(|(at, known)| ranges_of(target(at), &known.claim)));
-            for (at, known) in of.indicators.iter().enumerate() {
-                index.add_pattern(target(at), &known.claim);
+        let mut ranges = Vec::new();
+        for (number_of, feed) in (0..).zip(feeds) {
+            let parts = feed.indicators.parts().par_iter();
+            let parts: Result<Vec<_>, _> = parts.map(|part| of_part(number_of, feed, part)).collect();
+            for mut part in parts? {
+                let bytes = number(index.bytes.len());
+                part.ranges.iter_mut().for_each(|range| range.bytes = bytes);
+                ranges.append(&mut part.ranges);
+                index.bytes.push(part.bytes);
+                index.patterns.extend(part.patterns);
             }
         }
-        index.ranges.par_sort_unstable();
-        let mut longest = 0;
-        for at in 0..index.ranges.len() {
-            if index.ranges[at].hi > index.ranges[longest].hi {
-                longest = at;
-            }
-            index.longest.push(number(longest));
-        }
-        index
+        // of a feed, the ranges of one kind are in order already, and the sort is one that sees it
+        ranges.sort_by(|a, b| {
+            a.lo.cmp(&b.lo).then_with(|| index.keys(a).cmp(&index.keys(b))).then(a.target.cmp(&b.target))
+        });
+        let reach = ranges.iter().scan(0, |reach, range| {
+            *reach = range.last.max(*reach);
+            Some(*reach)
+        });
+        index.reach = reach.collect();
+        index.ranges = ranges;
+        Ok(index)
     }
 
-    fn add_pattern(&mut self, target: Target, claim: &Claim) {
-        let compiled = match claim.kind {
-            Kind::Substring => canonical::compile_regex(&regex::escape(&claim.value)),
-            Kind::Regex => canonical::compile_regex(&claim.value),
-            _ => return,
-        };
-        // feeds accept only what compiles under the same limits
-        if let Ok(regex) = compiled {
-            self.patterns.push(Pattern { target, regex });
+    /// The first key of a range, and the first past its end, without their kind; empty for IPv4 addresses.
+    fn keys(&self, range: &Range) -> (&[u8], &[u8]) {
+        let bytes = self.bytes.get(range.bytes as usize).map_or(&[][..], Vec::as_slice);
+        let (lo, hi) = (range.lo_length as usize, range.hi_length as usize);
+        bytes
+            .get(range.at as usize..)
+            .and_then(|rest| rest.get(..lo + hi)?.split_at_checked(lo))
+            .unwrap_or_default()
+    }
+
+    /// Whether a range begins at a key or before it.
+    pub(crate) fn has_begun(&self, range: &Range, key: &IndexKey<'_>) -> bool {
+        match range.lo.cmp(&key.order) {
+            Ordering::Equal => self.keys(range).0 <= key.key(),
+            of_orders => of_orders == Ordering::Less,
         }
     }
 
-    /// Whether a range meets the keys from `least` to `greatest`, both inclusive.
-    pub fn meets(&self, least: &[u8], greatest: &[u8]) -> bool {
-        let begun = self.ranges.partition_point(|r| *r.lo <= *greatest);
-        let Some(last) = begun.checked_sub(1) else { return false };
-        self.longest.get(last).is_some_and(|&l| *self.ranges[l as usize].hi > *least)
+    /// Whether a range that has begun holds a key.
+    pub(crate) fn holds(&self, range: &Range, key: &IndexKey<'_>) -> bool {
+        match range.last.cmp(&key.order) {
+            Ordering::Equal if key.kind == Kind::Ipv4Addr => true,
+            Ordering::Equal => self.keys(range).1 > key.key(),
+            of_orders => of_orders == Ordering::Greater,
+        }
+    }
+
+    /// Whether a range may hold a key with an order from `least` to `greatest`, both inclusive.
+    pub fn meets(&self, least: u128, greatest: u128) -> bool {
+        let begun = self.ranges.partition_point(|range| range.lo <= greatest);
+        begun.checked_sub(1).and_then(|last| self.reach.get(last)).is_some_and(|&reach| reach >= least)
     }
 }
 
-/// The key ranges of an indicator.
-fn ranges_of(target: Target, claim: &Claim) -> Vec<Range> {
-    let spans = |target, claim: &Claim| {
-        let range = move |span: key::Span| Range {
-            lo: index_key(span.kind, &span.lo).into(),
-            hi: index_key(span.kind, &span.hi).into(),
-            target,
-        };
-        key::of_claim(claim).into_iter().map(range)
-    };
-    if claim.kind != Kind::StixPattern {
-        return spans(target, claim).collect();
+/// The key ranges and patterns of a part of a feed.
+fn of_part(feed_number: u32, feed: &Feed, part: &Slice) -> Result<Ranges, StoreError> {
+    let mut all = Ranges::default();
+    for (at, claimed) in (part.first()..).zip(part.values()) {
+        let claimed = claimed.map_err(|e| feed.indicators.integrity(&e.to_string()))?;
+        let target = Target { feed: feed_number, indicator: number(at), part: 0 };
+        match claimed.kind {
+            Kind::StixPattern => {
+                for (part, alone) in (0..).zip(feed.indicators.get(at)?.claim.parts) {
+                    // within a pattern an equality is STIX's: exact
+                    let (kind, value) = (alone.kind, alone.value.as_str());
+                    let spans = key::of_claim(Claimed { kind, value, exact_only: true, prefix: false });
+                    spans.iter().for_each(|span| all.push(span, Target { part, ..target }));
+                }
+            }
+            Kind::Substring | Kind::Regex => {
+                let compiled = match claimed.kind {
+                    Kind::Substring => canonical::compile_regex(&regex::escape(claimed.value)),
+                    _ => canonical::compile_regex(claimed.value),
+                };
+                // feeds accept only what compiles under the same limits
+                if let Ok(regex) = compiled {
+                    let fields = feed.indicators.get(at)?.claim.fields;
+                    all.patterns.push(Pattern { target, regex, fields });
+                }
+            }
+            _ => key::of_claim(claimed).iter().for_each(|span| all.push(span, target)),
+        }
     }
-    let part = |(part, comparison): (usize, &Part)| {
-        let mut alone = Claim::new(comparison.kind, comparison.value.clone(), "");
-        // within a pattern an equality is STIX's: exact
-        alone.exact_only = true;
-        spans(Target { part: number(part), ..target }, &alone)
-    };
-    claim.parts.iter().enumerate().flat_map(part).collect()
+    Ok(all)
 }
 
 fn number(at: usize) -> u32 {

@@ -18,7 +18,7 @@ use comity_store::observables::{self, Observable};
 use comity_store::{StoreError, evidence};
 
 use crate::CorrelateError;
-use crate::claims::{ClaimIndex, Feed, Target};
+use crate::claims::{ClaimIndex, Feed};
 use crate::merge::{Meeting, meetings};
 
 /// An evidence item to be searched.
@@ -147,10 +147,26 @@ impl Validity {
     }
 }
 
-/// A sighting before it is laid out: positions of its feed, indicator, observable and event.
+/// An indicator that was met.
+#[derive(Debug)]
+struct Known<'a> {
+    feed: &'a Feed,
+    indicator: Indicator,
+    /// Its place among the others by id.
+    rank: usize,
+}
+
+impl Known<'_> {
+    const fn claim(&self) -> &Claim {
+        &self.indicator.claim
+    }
+}
+
+/// A sighting before it is laid out: its event, and positions of its indicator and observable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
-    target: Target,
+    known: usize,
+    part: u32,
     event: u64,
     observable: usize,
 }
@@ -167,24 +183,43 @@ pub fn of_item(
     allow_lists: &AllowLists,
 ) -> Result<RecordBatch, CorrelateError> {
     let mut met = meetings(&item.item, claims)?;
-    met.extend(pattern_meetings(item, feeds, claims)?);
+    met.extend(pattern_meetings(item, claims)?);
     met.sort_unstable();
     met.dedup();
     let mut numbers: Vec<u64> = met.iter().map(|m| m.row).collect();
     numbers.dedup();
-    let seen = observables::fetch(&item.item, &numbers)?;
-    let found = found(&met, &numbers, &seen, feeds);
-    let events = Events::fetch(item, &found, feeds)?;
-    let found = settle(found, &events, &seen, feeds);
-    layout(item, feeds, allow_lists, &seen, &events, &found)
+    let (seen, known) =
+        rayon::join(|| observables::fetch(&item.item, &numbers), || indicators_of(&met, feeds));
+    let (seen, (targets, known)) = (seen?, known?);
+    let found = found(&met, &numbers, &seen, &targets, &known);
+    let events = Events::fetch(item, &found, &known)?;
+    let found = settle(found, &events, &seen, &known);
+    layout(item, allow_lists, &seen, &known, &events, &found)
+}
+
+/// The indicators that were met, and for each its feed and position, ascending.
+fn indicators_of<'a>(
+    met: &[Meeting],
+    feeds: &'a [Feed],
+) -> Result<(Vec<(u32, u32)>, Vec<Known<'a>>), StoreError> {
+    let mut targets: Vec<(u32, u32)> = met.iter().map(|m| (m.target.feed, m.target.indicator)).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    let known = |&(feed, indicator): &(u32, u32)| {
+        let feed = &feeds[feed as usize];
+        Ok(Known { feed, indicator: feed.indicators.get(indicator as usize)?, rank: 0 })
+    };
+    let mut all: Vec<Known<'a>> = targets.iter().map(known).collect::<Result<_, StoreError>>()?;
+    let mut ids: Vec<String> = all.iter().map(|known| known.indicator.id.clone()).collect();
+    ids.sort_unstable();
+    for known in &mut all {
+        known.rank = ids.partition_point(|id| *id < known.indicator.id);
+    }
+    Ok((targets, all))
 }
 
 /// Index rows whose text an expression matches, in the expression's declared fields.
-fn pattern_meetings(
-    item: &Evidence,
-    feeds: &[Feed],
-    claims: &ClaimIndex,
-) -> Result<Vec<Meeting>, StoreError> {
+fn pattern_meetings(item: &Evidence, claims: &ClaimIndex) -> Result<Vec<Meeting>, StoreError> {
     let mut all = Vec::new();
     if claims.patterns.is_empty() {
         return Ok(all);
@@ -193,13 +228,8 @@ fn pattern_meetings(
         if !is_own_kind(field, kind) {
             return;
         }
-        all.extend(
-            claims
-                .patterns
-                .iter()
-                .filter(|p| claim_of(feeds, p.target).fields.contains(&field) && p.regex.is_match(value))
-                .map(|p| Meeting { row, target: p.target }),
-        );
+        let matched = claims.patterns.iter().filter(|p| p.fields.contains(&field) && p.regex.is_match(value));
+        all.extend(matched.map(|p| Meeting { row, target: p.target }));
     })?;
     Ok(all)
 }
@@ -213,24 +243,28 @@ fn is_own_kind(field: Field, kind: Kind) -> bool {
     }
 }
 
-fn claim_of(feeds: &[Feed], target: Target) -> &Claim {
-    &feeds[target.feed as usize].indicators[target.indicator as usize].claim
-}
-
 /// Spreads meetings over the events that carry the observables.
-fn found(met: &[Meeting], numbers: &[u64], seen: &[Observable], feeds: &[Feed]) -> Vec<Found> {
+fn found(
+    met: &[Meeting],
+    numbers: &[u64],
+    seen: &[Observable],
+    targets: &[(u32, u32)],
+    known: &[Known<'_>],
+) -> Vec<Found> {
     let mut all = Vec::new();
-    for meeting in met {
-        let Ok(observable) = numbers.binary_search(&meeting.row) else { continue };
-        let (known, claim) = (&seen[observable], claim_of(feeds, meeting.target));
-        let part = claim.parts.get(meeting.target.part as usize);
-        if part.and_then(|p| p.field).is_some_and(|field| field != known.field) {
+    for Meeting { row, target } in met {
+        let Ok(observable) = numbers.binary_search(row) else { continue };
+        let Ok(at) = targets.binary_search(&(target.feed, target.indicator)) else { continue };
+        let (seen, claim) = (&seen[observable], known[at].claim());
+        let part = claim.parts.get(target.part as usize);
+        if part.and_then(|p| p.field).is_some_and(|field| field != seen.field) {
             continue;
         }
-        if claim.kind == Kind::Url && claim.prefix && !key::url_scheme_agrees(&claim.value, &known.value) {
+        if claim.kind == Kind::Url && claim.prefix && !key::url_scheme_agrees(&claim.value, &seen.value) {
             continue;
         }
-        all.extend(known.rows.iter().map(|&event| Found { target: meeting.target, event, observable }));
+        let sighting = |&event| Found { known: at, part: target.part, event, observable };
+        all.extend(seen.rows.iter().map(sighting));
     }
     all
 }
@@ -247,11 +281,11 @@ struct Events {
 }
 
 impl Events {
-    fn fetch(item: &Evidence, found: &[Found], feeds: &[Feed]) -> Result<Self, StoreError> {
+    fn fetch(item: &Evidence, found: &[Found], known: &[Known<'_>]) -> Result<Self, StoreError> {
         let mut rows: Vec<u64> = found.iter().map(|f| f.event).collect();
         rows.sort_unstable();
         rows.dedup();
-        let wants_ports = found.iter().any(|f| claim_of(feeds, f.target).kind == Kind::IpPort);
+        let wants_ports = found.iter().any(|f| known[f.known].claim().kind == Kind::IpPort);
         let mut names = vec!["record", "offset", "length", "time"];
         if wants_ports {
             names.extend([Field::SrcPort.as_str(), Field::DstPort.as_str()]);
@@ -290,35 +324,29 @@ impl Events {
 }
 
 /// Drops what the meeting of keys alone did not settle (ports, conjunctions) and sorts.
-fn settle(mut found: Vec<Found>, events: &Events, seen: &[Observable], feeds: &[Feed]) -> Vec<Found> {
+fn settle(mut found: Vec<Found>, events: &Events, seen: &[Observable], known: &[Known<'_>]) -> Vec<Found> {
+    let claim = |f: &Found| known[f.known].claim();
     found.retain(|f| {
-        let claim = claim_of(feeds, f.target);
-        let port = claim.value.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        claim.kind != Kind::IpPort
-            || port.is_some_and(|port| events.has_port(f.event, seen[f.observable].field, port))
+        let port = || claim(f).value.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        claim(f).kind != Kind::IpPort
+            || port().is_some_and(|port| events.has_port(f.event, seen[f.observable].field, port))
     });
-    let mut parts: BTreeMap<(u32, u32, u64), Vec<u32>> = BTreeMap::new();
-    for f in found.iter().filter(|f| claim_of(feeds, f.target).kind == Kind::StixPattern) {
-        let met = parts.entry((f.target.feed, f.target.indicator, f.event)).or_default();
-        if !met.contains(&f.target.part) {
-            met.push(f.target.part);
+    let mut parts: BTreeMap<(usize, u64), Vec<u32>> = BTreeMap::new();
+    for f in found.iter().filter(|f| claim(f).kind == Kind::StixPattern) {
+        let met = parts.entry((f.known, f.event)).or_default();
+        if !met.contains(&f.part) {
+            met.push(f.part);
         }
     }
     found.retain_mut(|f| {
-        let claim = claim_of(feeds, f.target);
-        let met = parts.get(&(f.target.feed, f.target.indicator, f.event));
-        f.target.part = 0;
-        claim.kind != Kind::StixPattern || met.is_some_and(|met| met.len() == claim.parts.len())
+        f.part = 0;
+        let met = |f: &Found| parts.get(&(f.known, f.event)).map_or(0, Vec::len);
+        claim(f).kind != Kind::StixPattern || met(f) == claim(f).parts.len()
     });
-    let indicator = |f: &Found| &feeds[f.target.feed as usize].indicators[f.target.indicator as usize].id;
     found.sort_unstable_by(|a, b| {
-        (indicator(a), a.event, seen[a.observable].field, &seen[a.observable].value, a.observable).cmp(&(
-            indicator(b),
-            b.event,
-            seen[b.observable].field,
-            &seen[b.observable].value,
-            b.observable,
-        ))
+        let place = |f: &Found| (known[f.known].rank, f.event, seen[f.observable].field);
+        let value = |f: &Found| (&seen[f.observable].value, f.observable);
+        place(a).cmp(&place(b)).then_with(|| value(a).cmp(&value(b)))
     });
     found.dedup();
     found
@@ -326,9 +354,9 @@ fn settle(mut found: Vec<Found>, events: &Events, seen: &[Observable], feeds: &[
 
 fn layout<'a>(
     item: &'a Evidence,
-    feeds: &'a [Feed],
     allow_lists: &AllowLists,
     seen: &'a [Observable],
+    known: &'a [Known<'a>],
     events: &'a Events,
     found: &'a [Found],
 ) -> Result<RecordBatch, CorrelateError> {
@@ -338,10 +366,10 @@ fn layout<'a>(
     let validity: Vec<Validity> = found
         .iter()
         .enumerate()
-        .map(|(row, f)| Validity::judge(claim_of(feeds, f.target), time(row), item.clock_uncertainty_us))
+        .map(|(row, f)| Validity::judge(known[f.known].claim(), time(row), item.clock_uncertainty_us))
         .collect();
-    let feed = |f: &Found| -> &'a Feed { &feeds[f.target.feed as usize] };
-    let indicator = |f: &Found| -> &'a Indicator { &feed(f).indicators[f.target.indicator as usize] };
+    let feed = |f: &Found| known[f.known].feed;
+    let indicator = |f: &Found| -> &'a Indicator { &known[f.known].indicator };
     let number = |of: &dyn Fn(usize) -> i64| -> ArrayRef {
         Arc::new(Int64Array::from_iter_values((0..found.len()).map(of)))
     };

@@ -4,10 +4,11 @@
 //! are docs/provenance.md, "Statements".
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use comity_provenance::record_tree;
@@ -241,16 +242,18 @@ impl<'a> Scribe<'a> {
         self.commit(&[statement], Vec::new())
     }
 
-    /// An original was read into tables.
-    pub(crate) fn normalised(&self, item: &Normalised, stage: &Stage) -> Result<Envelope, JobError> {
-        let files = [evidence::EVENTS_FILE, observables::OBSERVABLES_FILE, evidence::REJECTS_FILE, TREE_FILE];
-        self.read_into(Shelf::Evidence, &item.id, record(NORMALISED, item)?, stage, &files)
+    /// An original was read into tables with these digests.
+    pub(crate) fn normalised(&self, item: &Normalised, files: &[FileDigest]) -> Result<Envelope, JobError> {
+        self.read_into(Shelf::Evidence, &item.id, record(NORMALISED, item)?, files)
     }
 
-    /// A feed was read into indicators.
-    pub(crate) fn feed_normalised(&self, item: &FeedRecord, stage: &Stage) -> Result<Envelope, JobError> {
-        let files = [feed::INDICATORS_FILE, evidence::REJECTS_FILE];
-        self.read_into(Shelf::Feeds, &item.id, record(FEED_RECORD, item)?, stage, &files)
+    /// A feed was read into tables with these digests.
+    pub(crate) fn feed_normalised(
+        &self,
+        item: &FeedRecord,
+        files: &[FileDigest],
+    ) -> Result<Envelope, JobError> {
+        self.read_into(Shelf::Feeds, &item.id, record(FEED_RECORD, item)?, files)
     }
 
     fn read_into(
@@ -258,14 +261,11 @@ impl<'a> Scribe<'a> {
         shelf: Shelf,
         id: &Sha256Digest,
         came_of_it: Descriptor,
-        stage: &Stage,
-        files: &[&str],
+        files: &[FileDigest],
     ) -> Result<Envelope, JobError> {
-        let mut subject = Vec::new();
-        for file in files {
-            let (sha256, _) = file_digest(&stage.path().join(file))?;
-            subject.push(Descriptor::new(format!("{}/{id}/{file}", shelf.as_str()), sha256));
-        }
+        let table =
+            |(file, sha256): &FileDigest| Descriptor::new(format!("{}/{id}/{file}", shelf.as_str()), *sha256);
+        let subject = files.iter().map(table).collect();
         let case_id = Value::from(self.case.identity().id.clone());
         let now = clock::time()?;
         let provenance = Provenance {
@@ -416,8 +416,50 @@ pub(crate) struct ProgramDigest(JoinHandle<Option<Result<Sha256Digest, JobError>
 
 impl ProgramDigest {
     pub(crate) fn begin() -> Self {
-        Self(thread::spawn(|| Some(file_digest(&std::env::current_exe().ok()?).map(|(digest, _)| digest))))
+        Self(thread::spawn(|| Some(program_digest(&std::env::current_exe().ok()?))))
     }
+}
+
+/// The digest of a program's file, remembered for the file as it is: its place on the disk, its length and the
+/// times of its last changes, which no one but the system's administrator can set back.
+fn program_digest(program: &Path) -> Result<Sha256Digest, JobError> {
+    let state = || {
+        let of = fs::metadata(program).map_err(|e| StoreError::io(program, e))?;
+        let place = [of.dev(), of.ino(), of.len()].map(|n| n.to_string()).join(" ");
+        let settled = clock::now_s() - of.ctime() > 10;
+        let state =
+            format!("{place} {}.{:09} {}.{:09}", of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec());
+        Ok::<_, StoreError>((state, settled))
+    };
+    let (before, settled) = state()?;
+    let memory = cache_dir().map(|dir| dir.join("program"));
+    let remembered = memory.as_deref().and_then(|memory| fs::read_to_string(memory).ok());
+    if let Some(known) =
+        remembered.as_deref().and_then(|text| text.strip_prefix(&before)?.trim().parse().ok())
+    {
+        return Ok(known);
+    }
+    let (digest, _) = file_digest(program)?;
+    if let Some(memory) = memory.filter(|_| settled && state().is_ok_and(|(after, _)| after == before)) {
+        // what can't be remembered is taken again
+        let _ = remember(&memory, &format!("{before} {digest}\n"));
+    }
+    Ok(digest)
+}
+
+/// `$XDG_CACHE_HOME/comity`, else `~/.cache/comity`.
+fn cache_dir() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    Some(cache.or_else(home)?.join("comity"))
+}
+
+fn remember(memory: &Path, text: &str) -> io::Result<()> {
+    let dir = memory.parent().unwrap_or(memory);
+    fs::create_dir_all(dir)?;
+    let new = dir.join(format!("program.{}", std::process::id()));
+    fs::write(&new, text)?;
+    fs::rename(&new, memory)
 }
 
 fn counts(report: &Report) -> BTreeMap<&'static str, String> {
@@ -442,6 +484,20 @@ fn in_text(value: &Value) -> Value {
         }
         other => other.clone(),
     }
+}
+
+/// A file of an item, and its digest.
+pub(crate) type FileDigest = (&'static str, Sha256Digest);
+
+/// The tables of an evidence item that its statement names.
+pub(crate) const EVIDENCE_TABLES: &[&str] =
+    &[evidence::EVENTS_FILE, observables::OBSERVABLES_FILE, evidence::REJECTS_FILE, TREE_FILE];
+/// The tables of a feed that its statement names.
+pub(crate) const FEED_TABLES: &[&str] = &[feed::INDICATORS_FILE, evidence::REJECTS_FILE];
+
+/// The digests of staged files.
+pub(crate) fn file_digests(stage: &Stage, files: &[&'static str]) -> Result<Vec<FileDigest>, JobError> {
+    files.iter().map(|file| Ok((*file, file_digest(&stage.path().join(file))?.0))).collect()
 }
 
 /// SHA-256 and length of a file.

@@ -17,7 +17,7 @@ use comity_provenance::{Algorithm, Sha256Digest};
 use comity_store::case::Normalised;
 use comity_store::chunk::{ChunkBuilder, Place};
 use comity_store::durable::Stage;
-use comity_store::evidence::{EncodedChunk, EvidenceWriter, encode};
+use comity_store::evidence::{Counts, EncodedChunk, EvidenceWriter, encode};
 use comity_store::record_tree;
 use comity_store::source::{Damage, Source, plain_name};
 use comity_store::tables::{Encoder, RejectRow, excerpt};
@@ -59,6 +59,16 @@ pub(crate) fn clock_offset_us(evidence: &Evidence) -> i64 {
     evidence.clock_offset.as_ref().map_or(0, |span| -span.as_us())
 }
 
+/// An original that was read; its tables are not yet whole.
+#[derive(Debug)]
+pub struct Read {
+    writer: EvidenceWriter,
+    tree: TreeBuilder,
+    secret: [u8; 32],
+    /// What it was read as; the counts are not yet there.
+    pub normalised: Normalised,
+}
+
 /// An original that was read into a stage.
 #[derive(Debug)]
 pub struct Ingested {
@@ -70,18 +80,31 @@ pub struct Ingested {
     pub tree: BlockTree,
 }
 
+impl Read {
+    /// Writes the index and ends the tables.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn finish(self) -> Result<Ingested, JobError> {
+        let (stage, counts) = self.writer.finish()?;
+        let tree = self.tree.finish();
+        record_tree::write(&stage, &tree, &self.secret)?;
+        Ok(Ingested { stage, normalised: Normalised { counts, ..self.normalised }, tree })
+    }
+}
+
 /// Reads an original into a stage; `secret` salts the leaves of its record tree.
 ///
 /// # Errors
 /// Where the file can't be read, the format can't be told or does not fit its options, or the disk
 /// refuses. Bad records are rejects.
-pub fn ingest(
+pub fn read(
     path: &Path,
     evidence: &Evidence,
     tmp: &Path,
     secret: [u8; 32],
     progress: &dyn Progress,
-) -> Result<Ingested, JobError> {
+) -> Result<Read, JobError> {
     let mut source = Source::open(path, &algorithms(evidence))?;
     let mut head = Vec::new();
     read_block(&mut source, &mut head, BLOCK_BYTES)?;
@@ -125,9 +148,6 @@ pub fn ingest(
     if let Some(damage) = &damage {
         writer.reject_outside(&damage_reject(damage, digests.stream.0))?;
     }
-    let (stage, counts) = writer.finish()?;
-    let tree = tree.finish();
-    record_tree::write(&stage, &tree, &secret)?;
     let normalised = Normalised {
         id: digests.sha256,
         format: format.name.to_owned(),
@@ -143,9 +163,9 @@ pub fn ingest(
         damage: damage.map(|d| match d {
             Damage::Stream(message) | Damage::Limit(message) => message,
         }),
-        counts,
+        counts: Counts::default(),
     };
-    Ok(Ingested { stage, normalised, tree })
+    Ok(Read { writer, tree, secret, normalised })
 }
 
 /// Reads what comes from the stream on all threads; hands it to `append` in the order of the stream.

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use comity_model::allow_list::AllowList;
 use comity_parse::allow_list;
@@ -17,7 +19,7 @@ use comity_store::{StoreError, record_tree};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::custody::Scribe;
+use crate::custody::{EVIDENCE_TABLES, FEED_TABLES, FileDigest, Scribe, file_digests};
 use crate::ingest::Ingested;
 use crate::job_file::{Evidence, Feed, Input, JobFileError};
 use crate::progress::Progress;
@@ -118,9 +120,30 @@ pub struct Intake<'a> {
     keep_originals: bool,
     /// Items by the size of their original, so that a file need not be hashed to know that it is new.
     sizes: BTreeMap<(&'static str, u64), Vec<Sha256Digest>>,
-    /// What was taken.
-    pub taken: Taken,
+    /// Evidence items that are read and not yet in the case, in the order in which they came.
+    pending: Vec<Pending>,
+    taken: Taken,
 }
+
+/// An evidence item on its way into the case: another thread ends its tables and puts them on the disk.
+struct Pending {
+    path: PathBuf,
+    shown: String,
+    bytes: u64,
+    intake: EvidenceIntake,
+    finished: JoinHandle<Result<Finished, JobError>>,
+}
+
+/// An evidence item, staged whole.
+struct Finished {
+    ingested: Ingested,
+    files: Vec<FileDigest>,
+}
+
+/// Items that are made durable together have at most so many bytes of originals, unless it is one.
+const PENDING_BYTES: u64 = 16 << 20;
+/// Most items that are made durable together.
+const PENDING_ITEMS: usize = 32;
 
 /// The inputs of a run.
 #[derive(Debug, Clone, Default)]
@@ -138,6 +161,13 @@ pub struct Taken {
 impl std::fmt::Debug for Intake<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Intake").field("case", &self.case.path()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Intake<'_> {
+    fn drop(&mut self) {
+        // no thread writes to the case once its lock is gone
+        self.pending.drain(..).for_each(|pending| drop(pending.finished.join()));
     }
 }
 
@@ -163,20 +193,80 @@ impl<'a> Intake<'a> {
                 sizes.entry((Shelf::Feeds.as_str(), known.bytes)).or_default().push(id);
             }
         }
-        Ok(Self { scribe, case, progress, keep_originals, sizes, taken: Taken::default() })
+        Ok(Self {
+            scribe,
+            case,
+            progress,
+            keep_originals,
+            sizes,
+            pending: Vec::new(),
+            taken: Taken::default(),
+        })
+    }
+
+    /// Notes problems that were there before.
+    pub fn begin_with(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.taken.problems.extend(problems);
+    }
+
+    /// Ends; gives what was taken.
+    ///
+    /// # Errors
+    /// Where the case can't be written.
+    pub fn finish(mut self) -> Result<Taken, JobError> {
+        self.settle()?;
+        Ok(std::mem::take(&mut self.taken))
     }
 
     /// Takes an evidence item. What is wrong with it becomes a [`Problem`]; the rest of the job goes on.
+    /// It is in the case, and said to be, once it and all before it are on the disk: by [`Self::finish`] at
+    /// the latest.
     ///
     /// # Errors
-    /// Where the case can't be written, or the user wants an end.
+    /// Where the case can't be written, or the user wants an end; what was read until then is in the case.
     pub fn take_evidence(&mut self, declared: &Evidence, input: &Input) -> Result<(), JobError> {
-        self.progress.check()?;
-        let size = fs::metadata(&input.path).map(|m| m.len()).ok();
-        self.progress.begin(&input.shown, size);
-        match self.evidence_item(declared, input) {
-            Ok(counts) => self.progress.end(&format!("{}: {counts}", input.shown)),
-            Err(error) => self.part_failed(error, &input.path)?,
+        let taken = self.progress.check().and_then(|()| {
+            let size = fs::metadata(&input.path).map(|m| m.len()).ok();
+            self.progress.begin(&input.shown, size);
+            match self.evidence_item(declared, input) {
+                Ok(Some(line)) => self.progress.end(&line),
+                Ok(None) => {}
+                Err(error) => self.part_failed(error, &input.path)?,
+            }
+            Ok(())
+        });
+        taken.inspect_err(|_| drop(self.settle()))
+    }
+
+    /// Puts what is pending into the case, in one durable step.
+    fn settle(&mut self) -> Result<(), JobError> {
+        let (mut statements, mut moves, mut done) = (Vec::new(), Vec::new(), Vec::new());
+        let pending = std::mem::take(&mut self.pending).into_iter();
+        let joined: Vec<_> = pending.map(|p| ((p.path, p.shown, p.intake), p.finished.join())).collect();
+        for ((path, shown, intake), finished) in joined {
+            let Finished { ingested, files } = match finished.unwrap_or_else(|panic| resume_unwind(panic)) {
+                Ok(finished) => finished,
+                Err(error) => {
+                    self.part_failed(error, &path)?;
+                    continue;
+                }
+            };
+            let Ingested { stage, normalised, tree } = ingested;
+            statements.push(self.scribe.evidence_collected(&normalised, &intake, &tree)?);
+            statements.push(self.scribe.normalised(&normalised, &files)?);
+            moves.push(moved(stage, Shelf::Evidence, &normalised.id, NORMALISED));
+            done.push((normalised, intake, path, shown));
+        }
+        if moves.is_empty() {
+            return Ok(());
+        }
+        self.scribe.commit(&statements, moves)?;
+        for (normalised, intake, path, shown) in done {
+            self.sizes.entry((Shelf::Evidence.as_str(), normalised.bytes)).or_default().push(normalised.id);
+            self.note_oddities(&normalised, &shown);
+            self.progress.end(&format!("{shown}: {}", counts_line(&normalised)));
+            let item = self.case.item(Shelf::Evidence, &normalised.id);
+            self.remember_evidence(normalised, intake, item, &path);
         }
         Ok(())
     }
@@ -203,7 +293,8 @@ impl<'a> Intake<'a> {
         self.taken.problems.push(Problem { message, hint: None, integrity: false });
     }
 
-    fn evidence_item(&mut self, declared: &Evidence, input: &Input) -> Result<String, JobError> {
+    /// Takes an evidence item; gives what to say of one that was in the case.
+    fn evidence_item(&mut self, declared: &Evidence, input: &Input) -> Result<Option<String>, JobError> {
         let mut own = declared.clone();
         own.path = vec![input.shown.clone()];
         let intake = EvidenceIntake {
@@ -232,9 +323,9 @@ impl<'a> Intake<'a> {
                         self.add_evidence_intake(&known, &item, &intake)?;
                     }
                     self.note_oddities(&known, &input.shown);
-                    let line = format!("{} (stored before)", counts_line(&known));
+                    let line = format!("{}: {} (stored before)", input.shown, counts_line(&known));
                     self.remember_evidence(known, intake, item, &input.path);
-                    return Ok(line);
+                    return Ok(Some(line));
                 }
             }
             if let Some(twin) = self.taken.evidence.iter().find(|e| e.normalised.id == id) {
@@ -242,39 +333,43 @@ impl<'a> Intake<'a> {
                 return Err(JobError::TwoReadings { path: input.path.clone(), other });
             }
         }
-        let ingested = self.ingested(declared, input)?;
-        let (stage, normalised) = (ingested.stage, ingested.normalised);
-        let item = self.case.item(Shelf::Evidence, &normalised.id);
-        Case::stage_record(&stage, NORMALISED, &normalised)?;
-        self.stage_intakes(&stage, &item, &intake, |i: &EvidenceIntake| i.declared == intake.declared)?;
-        if self.keep_originals {
-            keep_original(&stage, &input.path)?;
+        let read = self.read(declared, input)?;
+        let (id, bytes) = (read.normalised.id, read.normalised.bytes);
+        let before: u64 = self.pending.iter().map(|p| p.bytes).sum();
+        if before + bytes > PENDING_BYTES || self.pending.len() >= PENDING_ITEMS {
+            self.settle()?;
         }
-        let statements = [
-            self.scribe.evidence_collected(&normalised, &intake, &ingested.tree)?,
-            self.scribe.normalised(&normalised, &stage)?,
-        ];
-        self.put(&statements, stage, Shelf::Evidence, &normalised.id, NORMALISED)?;
-        self.sizes.entry((Shelf::Evidence.as_str(), normalised.bytes)).or_default().push(normalised.id);
-        self.note_oddities(&normalised, &input.shown);
-        let line = counts_line(&normalised);
-        self.remember_evidence(normalised, intake, item, &input.path);
-        Ok(line)
+        let (item, path) = (self.case.item(Shelf::Evidence, &id), input.path.clone());
+        let (own, keep_original) = (intake.clone(), self.keep_originals);
+        let finished = thread::spawn(move || {
+            let ingested = read.finish()?;
+            let stage = &ingested.stage;
+            Case::stage_record(stage, NORMALISED, &ingested.normalised)?;
+            stage_intakes(stage, &item, &own, |i: &EvidenceIntake| i.declared == own.declared)?;
+            if keep_original {
+                self::keep_original(stage, &path)?;
+            }
+            let files = file_digests(stage, EVIDENCE_TABLES)?;
+            stage.sync()?;
+            Ok(Finished { ingested, files })
+        });
+        let (path, shown) = (input.path.clone(), input.shown.clone());
+        self.pending.push(Pending { path, shown, bytes, intake, finished });
+        Ok(None)
     }
 
-    /// Reads an original into a stage. An item keeps the secret of its salts for good, so that the
-    /// same records in the same framing have one tree.
-    fn ingested(&self, declared: &Evidence, input: &Input) -> Result<Ingested, JobError> {
+    /// Reads an original. An item keeps the secret of its salts for good, so that the same records in the
+    /// same framing have one tree.
+    fn read(&mut self, declared: &Evidence, input: &Input) -> Result<ingest::Read, JobError> {
         let known = self.known(Shelf::Evidence, &input.path, &[])?;
         let secret = match known {
             Some((id, _)) => record_tree::secret(&self.case.item(Shelf::Evidence, &id))?,
             None => None,
         };
         let secret = secret.unwrap_or_else(chance::bytes);
-        let ingested = ingest::ingest(&input.path, declared, &self.case.tmp(), secret, self.progress)?;
-        let normalised = &ingested.normalised;
-        check_holder_digests(&input.path, declared, &normalised.id, &normalised.digests)?;
-        Ok(ingested)
+        let read = ingest::read(&input.path, declared, &self.case.tmp(), secret, self.progress)?;
+        check_holder_digests(&input.path, declared, &read.normalised.id, &read.normalised.digests)?;
+        Ok(read)
     }
 
     /// Records that the same bytes were handed in again.
@@ -305,19 +400,6 @@ impl<'a> Intake<'a> {
         self.scribe.commit(&[statement], vec![part])
     }
 
-    /// Puts an item into its place, with its statements.
-    fn put(
-        &self,
-        statements: &[Envelope],
-        stage: Stage,
-        shelf: Shelf,
-        id: &Sha256Digest,
-        known_by: &str,
-    ) -> Result<(), JobError> {
-        let part = Move { stage, file: None, place: Case::place(shelf, id), known_by: known_by.into() };
-        self.scribe.commit(statements, vec![part])
-    }
-
     /// Says of an item what people should know whenever it is used.
     fn note_oddities(&mut self, item: &Normalised, shown: &str) {
         if item.bytes == 0 {
@@ -326,27 +408,6 @@ impl<'a> Intake<'a> {
         if let Some(damage) = &item.damage {
             self.note(format!("{shown}: {damage}; what came before is read"));
         }
-    }
-
-    /// Puts the intakes that an item has already, and the new one, into its new stage.
-    fn stage_intakes<T>(
-        &self,
-        stage: &Stage,
-        item: &Path,
-        new: &T,
-        same: impl Fn(&T) -> bool,
-    ) -> Result<(), JobError>
-    where
-        T: serde::Serialize + serde::de::DeserializeOwned,
-    {
-        let before: Vec<T> = if item.is_dir() { Case::intakes(item)? } else { Vec::new() };
-        let repeated = before.iter().any(same);
-        let all = before.iter().chain((!repeated).then_some(new));
-        for (at, intake) in all.enumerate() {
-            let name = if at == 0 { INTAKE.to_owned() } else { format!("intake-{at:04}.json") };
-            Case::stage_record(stage, &name, intake)?;
-        }
-        Ok(())
     }
 
     fn remember_evidence(
@@ -377,8 +438,11 @@ impl<'a> Intake<'a> {
 
     /// The item on a shelf with the same bytes as a file, and further digests of the file; hashes
     /// it only where an item has its size.
-    fn known(&self, shelf: Shelf, path: &Path, also: &[Algorithm]) -> Result<Option<Known>, JobError> {
+    fn known(&mut self, shelf: Shelf, path: &Path, also: &[Algorithm]) -> Result<Option<Known>, JobError> {
         let size = fs::metadata(path).map_err(|e| StoreError::io(path, e))?.len();
+        if self.pending.iter().any(|pending| pending.bytes == size) {
+            self.settle()?;
+        }
         let Some(same_size) = self.sizes.get(&(shelf.as_str(), size)) else { return Ok(None) };
         let digests = Source::open(path, also)?.finish()?.0;
         let others = digests.others.into_iter().map(|(a, d)| (a.as_str().to_owned(), d)).collect();
@@ -390,6 +454,7 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// Where the case can't be written, or the user wants an end.
     pub fn take_feed(&mut self, declared: &Feed, input: &Input) -> Result<(), JobError> {
+        self.settle()?;
         if !input.path.is_dir() {
             return self.take_feed_file(declared, input);
         }
@@ -457,15 +522,17 @@ impl<'a> Intake<'a> {
         let stage = Stage::new(&self.case.tmp(), "feed")?;
         let item = self.case.item(Shelf::Feeds, &read.record.id);
         let secret = record_tree::secret(&item)?.unwrap_or_else(chance::bytes);
-        let (record, tree) = feeds::write(read, &stage, secret)?;
+        let (written, kept) =
+            rayon::join(|| feeds::write(read, &stage, secret), || keep_original(&stage, &input.path));
+        let (record, tree) = written?;
+        kept?;
         Case::stage_record(&stage, FEED_RECORD, &record)?;
-        self.stage_intakes(&stage, &item, &intake, |i: &FeedIntake| i.declared == intake.declared)?;
-        keep_original(&stage, &input.path)?;
+        stage_intakes(&stage, &item, &intake, |i: &FeedIntake| i.declared == intake.declared)?;
         let statements = [
             self.scribe.feed_collected(&record, &intake, &tree)?,
-            self.scribe.feed_normalised(&record, &stage)?,
+            self.scribe.feed_normalised(&record, &file_digests(&stage, FEED_TABLES)?)?,
         ];
-        self.put(&statements, stage, Shelf::Feeds, &record.id, FEED_RECORD)?;
+        self.scribe.commit(&statements, vec![moved(stage, Shelf::Feeds, &record.id, FEED_RECORD)])?;
         self.sizes.entry((Shelf::Feeds.as_str(), record.bytes)).or_default().push(record.id);
         if record.seen == 0 {
             self.note(format!("{}: feed claims nothing", input.shown));
@@ -499,6 +566,7 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// Where the case can't be written, or the user wants an end.
     pub fn take_allow_list(&mut self, name: Option<&str>, input: &Input) -> Result<(), JobError> {
+        self.settle()?;
         self.progress.check()?;
         match self.allow_list_item(name, input) {
             Ok(()) => Ok(()),
@@ -527,7 +595,8 @@ impl<'a> Intake<'a> {
             Case::stage_record(&stage, ALLOW_LIST_RECORD, &record)?;
             keep_original(&stage, &input.path)?;
             let statement = self.scribe.allow_list_collected(&record)?;
-            self.put(&[statement], stage, Shelf::AllowLists, &record.id, ALLOW_LIST_RECORD)?;
+            let part = moved(stage, Shelf::AllowLists, &record.id, ALLOW_LIST_RECORD);
+            self.scribe.commit(&[statement], vec![part])?;
         }
         if !self.taken.allow_lists.iter().any(|known| known.id == digests.sha256) {
             self.taken.allow_lists.push(AllowListItem {
@@ -538,6 +607,26 @@ impl<'a> Intake<'a> {
         }
         Ok(())
     }
+}
+
+/// A staged item on its way to its place.
+fn moved(stage: Stage, shelf: Shelf, id: &Sha256Digest, known_by: &str) -> Move {
+    Move { stage, file: None, place: Case::place(shelf, id), known_by: known_by.into() }
+}
+
+/// Puts the intakes that an item has already, and the new one, into its new stage.
+fn stage_intakes<T>(stage: &Stage, item: &Path, new: &T, same: impl Fn(&T) -> bool) -> Result<(), JobError>
+where
+    T: serde::Serialize + serde::de::DeserializeOwned,
+{
+    let before: Vec<T> = if item.is_dir() { Case::intakes(item)? } else { Vec::new() };
+    let repeated = before.iter().any(same);
+    let all = before.iter().chain((!repeated).then_some(new));
+    for (at, intake) in all.enumerate() {
+        let name = if at == 0 { INTAKE.to_owned() } else { format!("intake-{at:04}.json") };
+        Case::stage_record(stage, &name, intake)?;
+    }
+    Ok(())
 }
 
 /// Reads an allow-list and gives it its name.

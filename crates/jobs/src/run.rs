@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::Schema;
+use comity_correlate::CorrelateError;
 use comity_correlate::claims::{ClaimIndex, Feed};
 use comity_correlate::named::{self, Parameter};
 use comity_correlate::session::{Contents, Item, Queries};
@@ -21,6 +22,7 @@ use comity_provenance::Sha256Digest;
 use comity_provenance::logical::Lines;
 use comity_store::case::{Case, Identity, Shelf, jurisdiction_of};
 use comity_store::durable::Stage;
+use comity_store::feed::{Indicators, Slice};
 use comity_store::journal::Move;
 use comity_store::{StoreError, rows, tables};
 use rayon::prelude::*;
@@ -177,7 +179,7 @@ pub fn run(job: &Job, case_dir: &Path, progress: &dyn Progress) -> Result<Report
 fn run_in(scribe: &Scribe<'_>, job: &Job, progress: &dyn Progress) -> Result<Report, JobError> {
     let inputs = job.expand();
     let mut intake = Intake::new(scribe, job.output.keep_originals, progress)?;
-    intake.taken.problems.extend(inputs.problems.into_iter().map(|p| Problem::of(&JobError::JobFile(p))));
+    intake.begin_with(inputs.problems.into_iter().map(|p| Problem::of(&JobError::JobFile(p))));
     for input in &inputs.evidence {
         intake.take_evidence(&job.evidence[input.entry], input)?;
     }
@@ -187,7 +189,7 @@ fn run_in(scribe: &Scribe<'_>, job: &Job, progress: &dyn Progress) -> Result<Rep
     for input in &inputs.allow_lists {
         intake.take_allow_list(job.allow_list[input.entry].name.as_deref(), input)?;
     }
-    correlate(scribe, job, intake.taken, progress)
+    correlate(scribe, job, intake.finish()?, progress)
 }
 
 /// A correlation to be run: name, query, bound values.
@@ -561,23 +563,26 @@ fn originals(
 /// Writes a table of the run and gives its logical digest; its path is relative to the run.
 fn write_output(stage: &Stage, name: &str, batches: &[RecordBatch]) -> Result<Output, JobError> {
     let schema = batches.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
-    let lines = lines_of(name, batches)?;
-    let file = format!("{name}.parquet");
-    tables::write(stage.create(&file)?, &stage.path().join(&file), &schema, batches)?;
-    Ok(Output {
-        name: name.to_owned(),
-        path: file.into(),
-        rows: lines.rows() as u64,
-        logical_sha256: lines.digest(),
-    })
+    rows::check(&schema).map_err(|source| not_digestible(name, source))?;
+    let path = PathBuf::from(format!("{name}.parquet"));
+    let file = stage.create(&format!("{name}.parquet"))?;
+    let (written, digested) = rayon::join(
+        || tables::write(file, &stage.path().join(&path), &schema, batches),
+        || lines_of(name, batches).map(|lines| (lines.rows() as u64, lines.digest())),
+    );
+    written?;
+    let (rows, logical_sha256) = digested?;
+    Ok(Output { name: name.to_owned(), path, rows, logical_sha256 })
 }
 
 /// The logical lines of a table.
 pub(crate) fn lines_of(name: &str, batches: &[RecordBatch]) -> Result<Lines, JobError> {
     let schema = batches.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
-    rows::lines(name, &schema, batches).map_err(|source| {
-        comity_correlate::CorrelateError::NotDigestible { name: name.to_owned(), source }.into()
-    })
+    rows::lines(name, &schema, batches).map_err(|source| not_digestible(name, source))
+}
+
+fn not_digestible(name: &str, source: rows::NotDigestible) -> JobError {
+    CorrelateError::NotDigestible { name: name.to_owned(), source }.into()
 }
 
 /// The tables that a run makes before its correlations.
@@ -599,12 +604,12 @@ impl Tables {
                     id: f.record.id.to_string(),
                     provider: f.provider(),
                     tlp: f.tlp(),
-                    indicators: comity_store::feed::read(&f.item)?,
+                    indicators: Indicators::read(&f.item)?,
                 })
             })
             .collect::<Result<_, StoreError>>()?;
         let lists = AllowLists::new(allow_lists.iter().map(|l| l.list.clone()).collect());
-        let claims = ClaimIndex::new(&loaded);
+        let claims = ClaimIndex::new(&loaded)?;
         let sightings = evidence
             .par_iter()
             .map(|e| {
@@ -676,22 +681,28 @@ impl FeedItem {
 
 /// Indicators that an allow-list names, a row for each list.
 fn allow_listed(feeds: &[Feed], lists: &AllowLists) -> Result<RecordBatch, JobError> {
-    let named: Vec<[&str; 6]> = feeds
-        .par_iter()
-        .flat_map_iter(|feed| {
-            feed.indicators.iter().flat_map(move |indicator| {
-                let mut names = Vec::new();
-                lists.naming(indicator.claim.kind, &indicator.claim.value, &mut names);
-                names.into_iter().map(move |name| {
-                    let claim = &indicator.claim;
-                    [feed.id.as_str(), &feed.provider, &indicator.id, claim.kind.as_str(), &claim.value, name]
-                })
-            })
-        })
-        .collect();
+    let of_part = |feed: &Feed, part: &Slice| {
+        let mut named = Vec::new();
+        for (at, claimed) in (part.first()..).zip(part.values()) {
+            let claimed = claimed.map_err(|e| feed.indicators.integrity(&e.to_string()))?;
+            let mut names = Vec::new();
+            lists.naming(claimed.kind, claimed.value, &mut names);
+            for name in names {
+                let known = feed.indicators.get(at)?;
+                let (kind, name) = (claimed.kind.to_string(), name.to_owned());
+                let feed = [feed.id.clone(), feed.provider.clone()];
+                named.push([feed.as_slice(), &[known.id, kind, known.claim.value, name]].concat());
+            }
+        }
+        Ok(named)
+    };
+    let parts = feeds.iter().flat_map(|feed| feed.indicators.parts().iter().map(move |part| (feed, part)));
+    let parts: Vec<_> = parts.collect();
+    let named = parts.into_par_iter().map(|(feed, part)| of_part(feed, part));
+    let named: Vec<Vec<String>> = named.collect::<Result<Vec<_>, StoreError>>()?.concat();
     let names = ["feed", "provider", "indicator_id", "indicator_kind", "indicator_value", "allow_list"];
     let columns = names.iter().enumerate().map(|(at, name)| {
-        (*name, Arc::new(StringArray::from_iter_values(named.iter().map(|n| n[at]))) as ArrayRef)
+        (*name, Arc::new(StringArray::from_iter_values(named.iter().map(|n| &n[at]))) as ArrayRef)
     });
     RecordBatch::try_from_iter(columns).map_err(|e| StoreError::arrow("allow_listed", e).into())
 }

@@ -79,7 +79,7 @@ pub fn ingest(
     custody::acting(case, progress, |scribe| {
         let mut intake = Intake::new(scribe, keep_originals, progress)?;
         inputs(files).try_for_each(|input| intake.take_evidence(declared, &input))?;
-        Ok(intake.taken)
+        intake.finish()
     })
 }
 
@@ -97,7 +97,7 @@ pub fn feed_add(
     custody::acting(case, progress, |scribe| {
         let mut intake = Intake::new(scribe, false, progress)?;
         inputs(files).try_for_each(|input| intake.take_feed(declared, &input))?;
-        Ok(intake.taken)
+        intake.finish()
     })
 }
 
@@ -109,7 +109,7 @@ pub fn allow_list_add(case: &Case, files: &[PathBuf], progress: &dyn Progress) -
     custody::acting(case, progress, |scribe| {
         let mut intake = Intake::new(scribe, false, progress)?;
         inputs(files).try_for_each(|input| intake.take_allow_list(None, &input))?;
-        Ok(intake.taken)
+        intake.finish()
     })
 }
 

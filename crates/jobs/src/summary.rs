@@ -3,8 +3,9 @@
 //! The same sections become `summary.md` beside the run's tables and the terminal's output.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
 pub use comity_export::{Section, Summary, plain};
@@ -84,19 +85,32 @@ impl Texts<'_> {
     }
 }
 
+/// A column of texts of our own table; empty where null or absent.
+struct Words<'a>(Option<&'a StringArray>);
+
+impl<'a> Words<'a> {
+    fn of(batch: &'a RecordBatch, name: &str) -> Self {
+        Self(batch.column_by_name(name).and_then(|c| c.as_string_opt()))
+    }
+
+    fn at(&self, row: usize) -> &'a str {
+        self.0.filter(|words| words.is_valid(row)).map_or("", |words| words.value(row))
+    }
+}
+
 /// What the sightings say, counted.
 #[derive(Debug, Default)]
-struct Tally {
+struct Tally<'a> {
     sightings: usize,
-    values: BTreeSet<(String, String)>,
-    jurisdictions: BTreeMap<String, usize>,
+    jurisdictions: BTreeMap<&'a str, usize>,
     valid: usize,
     not_valid: usize,
     unknown: usize,
     allow_listed: usize,
-    first: Option<(i64, String, String, String)>,
-    seen_by_feed: BTreeMap<String, BTreeSet<String>>,
-    marks: BTreeMap<(String, String), Marks>,
+    first: Option<(i64, &'a str, &'a str, &'a str)>,
+    seen_by_feed: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// By kind and value.
+    marks: BTreeMap<(&'a str, &'a str), Marks>,
 }
 
 /// How sure the sightings of one value are.
@@ -119,41 +133,49 @@ impl Marks {
     }
 }
 
-impl Tally {
-    fn of(batches: &[RecordBatch]) -> Self {
+impl<'a> Tally<'a> {
+    fn of(batches: &'a [RecordBatch]) -> Self {
         let mut tally = Self::default();
         for batch in batches {
-            let column = |name: &str| Texts::of(batch, name);
-            let (kind, value) = (column("indicator_kind"), column("indicator_value"));
-            let (jurisdiction, feed, id) = (column("jurisdiction"), column("feed"), column("indicator_id"));
-            let (valid, allow_list) = (column("valid_at_time"), column("allow_list"));
-            let times = batch.column_by_name("time_us").map(|c| c.as_primitive::<Int64Type>());
-            for row in 0..batch.num_rows() {
-                let named = (kind.at(row), value.at(row));
-                tally.sightings += 1;
-                *tally.jurisdictions.entry(jurisdiction.at(row)).or_default() += 1;
-                tally.seen_by_feed.entry(feed.at(row)).or_default().insert(id.at(row));
-                let marks = tally.marks.entry(named.clone()).or_default();
-                match valid.at(row).as_str() {
-                    "true" => (tally.valid, marks.valid) = (tally.valid + 1, true),
-                    "false" => (tally.not_valid, marks.not_valid) = (tally.not_valid + 1, true),
-                    _ => tally.unknown += 1,
-                }
-                let list = allow_list.at(row);
-                if !list.is_empty() {
-                    tally.allow_listed += 1;
-                    marks.allow_listed = true;
-                }
-                if let Some(time) = times.filter(|t| t.is_valid(row)).map(|t| t.value(row)) {
-                    let here = (time, jurisdiction.at(row), named.0.clone(), named.1.clone());
-                    if tally.first.as_ref().is_none_or(|first| here < *first) {
-                        tally.first = Some(here);
-                    }
-                }
-                tally.values.insert(named);
+            let id = Words::of(batch, "indicator_id");
+            let mut row = 0;
+            // sightings of one indicator follow one another
+            while row < batch.num_rows() {
+                let end =
+                    (row..batch.num_rows()).find(|&r| id.at(r) != id.at(row)).unwrap_or(batch.num_rows());
+                tally.add(batch, row..end);
+                row = end;
             }
         }
         tally
+    }
+
+    /// Counts sightings of one indicator.
+    fn add(&mut self, batch: &'a RecordBatch, rows: Range<usize>) {
+        let word = |name: &str| Words::of(batch, name).at(rows.start);
+        let value = (word("indicator_kind"), word("indicator_value"));
+        self.sightings += rows.len();
+        self.seen_by_feed.entry(word("feed")).or_default().insert(word("indicator_id"));
+        let marks = self.marks.entry(value).or_default();
+        let (jurisdiction, allow_list) = (Words::of(batch, "jurisdiction"), Words::of(batch, "allow_list"));
+        let valid = batch.column_by_name("valid_at_time").and_then(|c| c.as_boolean_opt());
+        let times = batch.column_by_name("time_us").and_then(|c| c.as_primitive_opt::<Int64Type>());
+        for row in rows {
+            let jurisdiction = jurisdiction.at(row);
+            *self.jurisdictions.entry(jurisdiction).or_default() += 1;
+            match valid.filter(|valid| valid.is_valid(row)).map(|valid| valid.value(row)) {
+                Some(true) => (self.valid, marks.valid) = (self.valid + 1, true),
+                Some(false) => (self.not_valid, marks.not_valid) = (self.not_valid + 1, true),
+                None => self.unknown += 1,
+            }
+            if !allow_list.at(row).is_empty() {
+                (self.allow_listed, marks.allow_listed) = (self.allow_listed + 1, true);
+            }
+            if let Some(time) = times.filter(|times| times.is_valid(row)).map(|times| times.value(row)) {
+                let here = (time, jurisdiction, value.0, value.1);
+                self.first = Some(self.first.map_or(here, |first| first.min(here)));
+            }
+        }
     }
 }
 
@@ -184,7 +206,7 @@ pub fn of(
     Summary { title: plain(&title), answer: answer(report, &tally, findings), sections }
 }
 
-fn answer(report: &Report, tally: &Tally, findings: &BTreeMap<String, RecordBatch>) -> Vec<String> {
+fn answer(report: &Report, tally: &Tally<'_>, findings: &BTreeMap<String, RecordBatch>) -> Vec<String> {
     let events: u64 = report.evidence.iter().map(|e| e.events).sum();
     let indicators: u64 = report.feeds.iter().map(|f| f.indicators).sum();
     if tally.sightings == 0 {
@@ -199,7 +221,7 @@ fn answer(report: &Report, tally: &Tally, findings: &BTreeMap<String, RecordBatc
     let mut lines = vec![format!(
         "Found: {} of {} ({}).",
         counted(tally.sightings, "sighting"),
-        counted(tally.values.len(), "indicator value"),
+        counted(tally.marks.len(), "indicator value"),
         where_.join(", ")
     )];
     if let Some((time, jurisdiction, kind, value)) = &tally.first {
@@ -233,12 +255,16 @@ fn answer(report: &Report, tally: &Tally, findings: &BTreeMap<String, RecordBatc
     lines
 }
 
-fn first_seen(table: &RecordBatch, tally: &Tally) -> Section {
+fn first_seen(table: &RecordBatch, tally: &Tally<'_>) -> Section {
     let column = |name: &str| Texts::of(table, name);
     let (kind, value, first) = (column("indicator_kind"), column("indicator_value"), column("first_seen"));
     let (jurisdiction, sightings) = (column("jurisdiction"), column("sightings"));
     let rows = (0..table.num_rows().min(SHOWN)).map(|row| {
-        let marks = tally.marks.get(&(kind.at(row), value.at(row))).map(Marks::text).unwrap_or_default();
+        let marks = tally
+            .marks
+            .get(&(kind.at(row).as_str(), value.at(row).as_str()))
+            .map(Marks::text)
+            .unwrap_or_default();
         vec![
             first.at(row),
             jurisdiction.at(row),
@@ -258,7 +284,7 @@ fn first_seen(table: &RecordBatch, tally: &Tally) -> Section {
 }
 
 /// Explains the mark of allow-lists where it is used.
-fn notes(tally: &Tally, more: String) -> String {
+fn notes(tally: &Tally<'_>, more: String) -> String {
     let marked = if tally.allow_listed > 0 { "* named by an allow-list" } else { "" };
     [marked.to_owned(), more].into_iter().filter(|n| !n.is_empty()).collect::<Vec<_>>().join("; ")
 }
@@ -295,10 +321,10 @@ fn more(rows: usize, table: &str) -> String {
     }
 }
 
-fn not_seen(report: &Report, tally: &Tally) -> Section {
+fn not_seen(report: &Report, tally: &Tally<'_>) -> Section {
     let mut by_provider: BTreeMap<&str, [u64; 5]> = BTreeMap::new();
     for feed in &report.feeds {
-        let seen = tally.seen_by_feed.get(&feed.id.to_string()).map_or(0, |ids| ids.len() as u64);
+        let seen = tally.seen_by_feed.get(feed.id.to_string().as_str()).map_or(0, |ids| ids.len() as u64);
         let line = by_provider.entry(&feed.provider).or_default();
         let add = [1, feed.seen, feed.rejected, feed.indicators, seen];
         line.iter_mut().zip(add).for_each(|(sum, n)| *sum += n);

@@ -266,6 +266,9 @@ impl AllowLists {
 
     /// Adds the names of every list that names this canonical value, in the order of names.
     pub fn naming<'a>(&'a self, kind: Kind, value: &str, out: &mut Vec<&'a str>) {
+        if self.kinds.iter().all(|kinds| kinds & bit(kind) == 0) {
+            return;
+        }
         let mut ids: Vec<Id> = Vec::new();
         let lower;
         let value = if value.bytes().any(|byte| byte.is_ascii_uppercase()) || !value.is_ascii() {

@@ -116,6 +116,26 @@ impl Span {
     }
 }
 
+/// What a claim says of the keys that it covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimed<'a> {
+    /// Kind.
+    pub kind: Kind,
+    /// Canonical value.
+    pub value: &'a str,
+    /// [`Claim::exact_only`].
+    pub exact_only: bool,
+    /// [`Claim::prefix`].
+    pub prefix: bool,
+}
+
+impl<'a> From<&'a Claim> for Claimed<'a> {
+    fn from(claim: &'a Claim) -> Self {
+        let Claim { kind, exact_only, prefix, .. } = *claim;
+        Self { kind, value: &claim.value, exact_only, prefix }
+    }
+}
+
 /// The spans that an indicator covers; spans of one indicator never overlap, and spans of any two
 /// indicators of one kind are nested or apart, so a sweep needs only a stack.
 ///
@@ -125,8 +145,9 @@ impl Span {
 /// - an `ip-port` has the span of its address; the port must be that of the same endpoint in the
 ///   same record ([`ip_port_parts`]);
 /// - a URL `prefix` has spans that hold every scheme; [`url_scheme_agrees`] must hold too.
-pub fn of_claim(claim: &Claim) -> Vec<Span> {
-    let value = claim.value.as_str();
+pub fn of_claim<'a>(claim: impl Into<Claimed<'a>>) -> Vec<Span> {
+    let claim = claim.into();
+    let value = claim.value;
     match claim.kind {
         Kind::Ipv4Net | Kind::Ipv6Net => {
             network(value).map(|(first, last)| blocks(first, last)).unwrap_or_default()

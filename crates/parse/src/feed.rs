@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use comity_model::{Claim, Kind, Reject};
+use rayon::prelude::*;
 
 use crate::log::{OptionsError, Sample};
 
@@ -96,9 +97,35 @@ pub struct FeedFormat {
     pub read: fn(&[u8], &FeedOptions, &mut dyn ClaimSink) -> Result<(), OptionsError>,
 }
 
+/// Reads records on all threads, and takes what comes of each in the order of the records. What is held
+/// at once is bounded, whatever their number.
+pub(crate) fn in_order<T: Send, R: Send>(
+    mut records: impl Iterator<Item = T>,
+    read: impl Fn(T) -> R + Sync,
+    mut take: impl FnMut(R),
+) {
+    const AT_ONCE: usize = 1 << 16;
+    let mut batch = Vec::new();
+    loop {
+        batch.extend(records.by_ref().take(AT_ONCE));
+        if batch.is_empty() {
+            return;
+        }
+        let done: Vec<R> = batch.par_drain(..).with_min_len(256).map(&read).collect();
+        done.into_iter().for_each(&mut take);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_read_on_all_threads_comes_in_order() {
+        let mut taken = Vec::new();
+        in_order(0..200_000_u32, |n| n * 2, |n| taken.push(n));
+        assert!(taken.len() == 200_000 && taken.is_sorted());
+    }
 
     #[test]
     fn the_table_is_sorted_and_named_once() {

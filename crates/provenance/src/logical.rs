@@ -8,6 +8,8 @@
 //! column, TAB between, comes first; the lines follow sorted bytewise, repeated lines kept.
 //! Lists are flat. A second engine needs only its `COPY … TO`, `LC_ALL=C sort` and `sha256sum`.
 
+use std::io::Write as _;
+
 use crate::{Sha256Digest, Sha256Hasher};
 
 /// Type of a column, as the header names it.
@@ -38,12 +40,14 @@ impl Type {
     }
 }
 
-/// The lines of a table, gathered row by row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The lines of a table, gathered row by row; parts may be gathered apart and joined.
+#[derive(Debug, Clone)]
 pub struct Lines {
     header: Vec<u8>,
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// Lines that were joined to these.
+    joined: Vec<Self>,
 }
 
 impl Lines {
@@ -57,7 +61,12 @@ impl Lines {
             header.push_str(ty.as_str());
         }
         header.push('\n');
-        Self { header: header.into_bytes(), bytes: Vec::new(), ends: Vec::new() }
+        Self { header: header.into_bytes(), bytes: Vec::new(), ends: Vec::new(), joined: Vec::new() }
+    }
+
+    /// Joins further lines of the same table.
+    pub fn join(&mut self, more: Self) {
+        self.joined.push(more);
     }
 
     /// Appends a NULL cell to the row begun.
@@ -73,8 +82,8 @@ impl Lines {
 
     /// Appends an integer (or timestamp) cell to the row begun.
     pub fn integer(&mut self, value: impl std::fmt::Display) {
-        self.bytes.extend_from_slice(value.to_string().as_bytes());
-        self.bytes.push(b'\t');
+        // writing to memory does not fail
+        let _ = write!(self.bytes, "{value}\t");
     }
 
     /// Appends a boolean cell to the row begun.
@@ -118,19 +127,28 @@ impl Lines {
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.ends.len()
+        self.ends.len() + self.joined.iter().map(Self::rows).sum::<usize>()
     }
 
     /// The lines, line ends included, sorted bytewise by what stands before the line end, as `sort` does.
     pub fn sorted(&self) -> Vec<&[u8]> {
+        let mut lines = Vec::with_capacity(self.rows());
+        self.gather(&mut lines);
+        lines.sort_unstable_by(|(a, one), (b, other)| a.cmp(b).then_with(|| text(one).cmp(text(other))));
+        lines.into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// Each line with its first bytes, which settle most comparisons without a look at the line.
+    fn gather<'a>(&'a self, lines: &mut Vec<(u64, &'a [u8])>) {
         let mut start = 0;
-        let mut lines: Vec<&[u8]> = Vec::with_capacity(self.ends.len());
         for &end in &self.ends {
-            lines.push(&self.bytes[start..end]);
+            let line = &self.bytes[start..end];
+            let mut first = [0; 8];
+            first.iter_mut().zip(text(line)).for_each(|(to, from)| *to = *from);
+            lines.push((u64::from_be_bytes(first), line));
             start = end;
         }
-        lines.sort_unstable_by(|a, b| a.split_last().map(|x| x.1).cmp(&b.split_last().map(|x| x.1)));
-        lines
+        self.joined.iter().for_each(|part| part.gather(lines));
     }
 
     /// The header line, line end included.
@@ -162,6 +180,11 @@ impl Lines {
             (a, b) => Some(Difference { ours: a, theirs: b }),
         }
     }
+}
+
+/// A line without its end.
+fn text(line: &[u8]) -> &[u8] {
+    line.split_last().map_or(&[], |(_, text)| text)
 }
 
 /// Where two tables part: the line, on the side that has it.
@@ -211,11 +234,19 @@ mod tests {
     #[test]
     fn a_control_character_sorts_after_the_line_end_as_in_sort() {
         let mut lines = Lines::new("t", &[("a", Type::Text)]);
-        for text in ["a\u{1}", "a"] {
+        for text in ["a\u{1}", "a", "a\0"] {
             lines.text(text);
             lines.end_row();
         }
-        assert_eq!(lines.sorted(), [&b"a\n"[..], b"a\x01\n"]);
+        assert_eq!(lines.sorted(), [&b"a\n"[..], b"a\0\n", b"a\x01\n"]);
+    }
+
+    #[test]
+    fn joined_lines_are_lines_of_one_table() {
+        let mut all = two_rows("b", Some("d"));
+        all.join(two_rows("a", Some("c")));
+        let firsts: Vec<&[u8]> = all.sorted().into_iter().map(|line| &line[..1]).collect();
+        assert_eq!((all.rows(), firsts.concat()), (4, b"abcd".to_vec()));
     }
 
     #[test]

@@ -84,6 +84,14 @@ impl Stage {
         fs::remove_file(&path).map_err(|e| StoreError::io(&path, e))
     }
 
+    /// Puts what is in the stage on the disk.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        sync_tree(&self.path)
+    }
+
     /// Makes the stage appear at `place`, outside a case, whole and on the disk, in one step.
     ///
     /// # Errors
@@ -151,8 +159,8 @@ pub fn make_dir(path: &Path) -> Result<(), StoreError> {
     sync_dir(path.parent().unwrap_or(path))
 }
 
-/// Puts what lies at `from` at `place`, in one step. What stands there already is swapped out to
-/// `from`; readers see the one or the other.
+/// Puts what lies at `from` at `place`, in one step; it is on the disk once the directory is. What stands there
+/// already is swapped out to `from`; readers see the one or the other.
 ///
 /// # Errors
 /// Where the disk refuses; then both are as they were.
@@ -164,8 +172,7 @@ pub(crate) fn put(from: &Path, place: &Path) -> Result<(), StoreError> {
         true => rustix::fs::renameat_with(cwd, from, cwd, place, exchange).map_err(io::Error::from),
         false => fs::rename(from, place),
     }
-    .map_err(|e| StoreError::io(place, e))?;
-    sync_dir(parent)
+    .map_err(|e| StoreError::io(place, e))
 }
 
 /// Puts a stage, on the disk already, at `place`; what stands there goes.
@@ -173,7 +180,8 @@ pub(crate) fn put(from: &Path, place: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// Where the disk refuses.
 pub(crate) fn put_stage(stage: Stage, place: &Path) -> Result<(), StoreError> {
-    put(stage.path(), place)
+    put(stage.path(), place)?;
+    sync_dir(place.parent().unwrap_or(place))
 }
 
 /// Appends to a file that is `at` bytes long, on the disk when this returns. Where it can't be, the

@@ -70,7 +70,7 @@ impl std::fmt::Debug for EncodedChunk {
 /// Where the arrow library finds the columns unfit, which would be a defect.
 pub fn encode(encoder: &Encoder, chunk: Chunk) -> Result<EncodedChunk, StoreError> {
     let columns =
-        if chunk.rows == 0 { Vec::new() } else { encoder.encode(&chunk.events).map_err(events_error)? };
+        if chunk.rows == 0 { Vec::new() } else { encoder.encode(&[chunk.events]).map_err(events_error)? };
     let counts = Counts {
         records: chunk.rows as u64 + chunk.rejects.len() as u64,
         events: chunk.rows as u64,

@@ -1,6 +1,6 @@
 //! Indicators of a feed: claims gathered, equal ones joined, sorted for the merge.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -10,14 +10,18 @@ use arrow::array::{
 use arrow::datatypes::{
     DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
 };
-use comity_model::{Claim, Field, Part, Tlp, UnknownToken, key};
+use comity_model::key::Claimed;
+use comity_model::{Claim, Field, Kind, Part, Tlp, UnknownToken, key};
 use comity_provenance::{Sha256Digest, Sha256Hasher};
+use parquet::basic::Encoding;
+use parquet::file::properties::WriterPropertiesBuilder;
+use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::columns::{list_type, time_type};
 use crate::durable::Stage;
-use crate::{StoreError, tables};
+use crate::{StoreError, index, tables};
 
 /// Name of the indicators file within its feed.
 pub const INDICATORS_FILE: &str = "indicators.parquet";
@@ -54,16 +58,20 @@ impl Claims {
 
     /// The indicators of the feed with this id, in the order of the file: by kind and sort key.
     pub fn finish(self, feed: &Sha256Digest) -> Vec<Indicator> {
-        let key = |claim: &Claim| key::of_claim(claim).into_iter().next().map(|span| span.lo);
-        let mut claims: Vec<_> =
-            self.claims.into_par_iter().map(|claim| (key(&claim).unwrap_or_default(), claim)).collect();
-        // stable: of equal claims the first in the feed gives the original text
-        claims.par_sort_by(|(a_key, a), (b_key, b)| {
-            (a.kind, a_key, &a.value, a.prefix, &a.fields)
-                .cmp(&(b.kind, b_key, &b.value, b.prefix, &b.fields))
+        let mut claims = self.claims;
+        let key =
+            |claim: &Claim| key::of_claim(claim).into_iter().next().map(|span| span.lo).unwrap_or_default();
+        // what settles nearly every comparison without a look at the claim
+        let head = |(at, claim): (usize, &Claim)| (index::order(claim.kind, &key(claim)), at);
+        let mut sorted: Vec<(u128, usize)> = claims.par_iter().enumerate().map(head).collect();
+        let rest = |at: usize| claims.get(at).map(|c| (c.kind, key(c), &c.value, c.prefix, &c.fields));
+        // of equal claims the first in the feed gives the original text
+        sorted.par_sort_unstable_by(|&(a_head, a), &(b_head, b)| {
+            a_head.cmp(&b_head).then_with(|| rest(a).cmp(&rest(b))).then(a.cmp(&b))
         });
         let mut indicators: Vec<Indicator> = Vec::with_capacity(claims.len());
-        for (_, claim) in claims {
+        for (_, at) in sorted {
+            let claim = std::mem::replace(&mut claims[at], Claim::new(Kind::Ipv4Addr, "", ""));
             match indicators.last_mut() {
                 Some(known) if is_same(&known.claim, &claim) => {
                     join(&mut known.claim, &claim);
@@ -103,7 +111,9 @@ fn indicator_id(feed: &Sha256Digest, claim: &Claim) -> String {
         hasher.update(&[0]);
         hasher.update(field.as_str().as_bytes());
     }
-    hasher.finish().to_string().chars().take(32).collect()
+    let mut id = hasher.finish().to_string();
+    id.truncate(32);
+    id
 }
 
 /// Schema of `indicators.parquet`.
@@ -132,7 +142,20 @@ pub fn schema() -> SchemaRef {
 /// Where the disk refuses.
 pub fn write(stage: &Stage, batches: &[RecordBatch]) -> Result<(), StoreError> {
     let file = stage.create(INDICATORS_FILE)?;
-    tables::write(file, &stage.path().join(INDICATORS_FILE), &schema(), batches)
+    tables::write_as(file, &stage.path().join(INDICATORS_FILE), &schema(), properties(), batches)
+}
+
+/// How columns of indicators are encoded: ids, values and texts as found hardly ever repeat.
+fn properties() -> WriterPropertiesBuilder {
+    let columns = [
+        ("indicator_id", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        ("value", Encoding::DELTA_BYTE_ARRAY),
+        ("original", Encoding::DELTA_BYTE_ARRAY),
+    ];
+    columns.into_iter().fold(tables::properties(), |properties, (name, encoding)| {
+        let column = ColumnPath::from(name);
+        properties.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, encoding)
+    })
 }
 
 /// The rows of the `indicators` table; one batch at least.
@@ -207,20 +230,103 @@ fn part_of(text: &str) -> Result<Part, UnknownToken> {
     })
 }
 
-/// Reads the indicators of a feed, in the order of the file.
-///
-/// # Errors
-/// Where the file does not read, or holds what comity does not write.
-pub fn read(feed: &Path) -> Result<Vec<Indicator>, StoreError> {
-    let path = feed.join(INDICATORS_FILE);
-    let (found, batches) = tables::read(&path)?;
-    let integrity = |message: String| StoreError::Integrity { path: path.clone(), message };
-    if found.fields() != schema().fields() {
-        return Err(integrity("columns are not those that comity writes".into()));
+/// The indicators of a feed as they lie in its file, in its order; one is laid out when it is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Indicators {
+    path: PathBuf,
+    parts: Vec<Slice>,
+}
+
+impl Indicators {
+    /// Reads the indicators of a feed.
+    ///
+    /// # Errors
+    /// Where the file does not read, or has not the columns that comity writes.
+    pub fn read(feed: &Path) -> Result<Self, StoreError> {
+        let path = feed.join(INDICATORS_FILE);
+        let (found, batches) = tables::read(&path)?;
+        let mut all = Self { path, parts: Vec::new() };
+        if found.fields() != schema().fields() {
+            return Err(all.integrity("columns are not those that comity writes"));
+        }
+        all.take(batches);
+        Ok(all)
     }
-    let of_batch = |batch: &RecordBatch| (0..batch.num_rows()).map(|row| indicator(batch, row)).collect();
-    let all: Result<Vec<Vec<_>>, _> = batches.par_iter().map(of_batch).collect();
-    Ok(all.map_err(|e| integrity(e.to_string()))?.into_iter().flatten().collect())
+
+    /// Indicators that lie in no file.
+    ///
+    /// # Errors
+    /// As [`batches`].
+    pub fn of(indicators: &[Indicator]) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        all.take(batches(indicators)?);
+        Ok(all)
+    }
+
+    fn take(&mut self, batches: Vec<RecordBatch>) {
+        let mut next = 0;
+        for rows in batches {
+            let first = next;
+            next += rows.num_rows();
+            self.parts.push(Slice { first, rows });
+        }
+    }
+
+    /// The indicators, in parts.
+    pub fn parts(&self) -> &[Slice] {
+        &self.parts
+    }
+
+    /// The indicator at a position.
+    ///
+    /// # Errors
+    /// Where it holds what comity does not write.
+    pub fn get(&self, at: usize) -> Result<Indicator, StoreError> {
+        let part = self.parts.partition_point(|part| part.first <= at).checked_sub(1);
+        let part = part.and_then(|part| self.parts.get(part));
+        let row = |part: &Slice| at.checked_sub(part.first).filter(|row| *row < part.rows.num_rows());
+        let Some((part, row)) = part.and_then(|part| Some((part, row(part)?))) else {
+            return Err(self.integrity("an indicator is missing"));
+        };
+        indicator(&part.rows, row).map_err(|e| self.integrity(&e.to_string()))
+    }
+
+    /// What stands in the file is not what comity writes.
+    pub fn integrity(&self, message: &str) -> StoreError {
+        StoreError::Integrity { path: self.path.clone(), message: message.to_owned() }
+    }
+}
+
+/// Indicators of a feed that follow one another.
+#[derive(Debug, Clone)]
+pub struct Slice {
+    first: usize,
+    rows: RecordBatch,
+}
+
+impl Slice {
+    /// Position of its first indicator.
+    pub const fn first(&self) -> usize {
+        self.first
+    }
+
+    /// What each indicator says of the keys that it covers.
+    ///
+    /// # Errors
+    /// Where a kind is none.
+    pub fn values(&self) -> impl Iterator<Item = Result<Claimed<'_>, UnknownToken>> {
+        let (kinds, values) =
+            (self.rows.column(1).as_string::<i32>(), self.rows.column(2).as_string::<i32>());
+        let (exact_only, prefix) = (self.rows.column(9).as_boolean(), self.rows.column(10).as_boolean());
+        (0..self.rows.num_rows()).map(move |row| {
+            Ok(Claimed {
+                kind: kinds.value(row).parse()?,
+                value: values.value(row),
+                exact_only: exact_only.value(row),
+                prefix: prefix.value(row),
+            })
+        })
+    }
 }
 
 /// Reads one indicator from its logical line (`comity-rows/v1`), without the line end.

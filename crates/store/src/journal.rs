@@ -14,6 +14,7 @@
 //!
 //! A statement that was erased leaves the leaf entries that it had in its line: `{"erased":["sha256:…"]}`.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -125,13 +126,16 @@ fn planned(dir: &Path, number: usize, part: Move) -> Result<PlannedMove, StoreEr
 
 /// Moves what is not yet in its place, and removes the commit.
 fn roll_forward(case: &Case, dir: &Path, plan: &Plan) -> Result<(), StoreError> {
+    let mut shelves = BTreeSet::new();
     for part in &plan.moves {
         let (from, to) = (dir.join(&part.from), case.path().join(&part.to));
         if !is_known(&to, part) {
             put(&from, &to)?;
         }
+        shelves.insert(to.parent().unwrap_or(&to).to_owned());
         crash_point("after-move");
     }
+    shelves.iter().try_for_each(|shelf| sync_dir(shelf))?;
     fs::remove_dir_all(dir).map_err(|e| StoreError::io(dir, e))
 }
 

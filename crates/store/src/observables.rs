@@ -1,11 +1,14 @@
 //! `observables.parquet`: the index of an evidence item, one row per distinct (kind, value, field).
 //!
-//! Sorted by `key`, which is the kind's number (one byte) and the sort key of
-//! [`comity_model::key`]. Pages are small and carry their least and greatest key, so a search
-//! reads only pages that can hold what it looks for. `rows` are the 0-based rows of the events
-//! file (see [`Rows::decode`]); `altered` those in which the value was written in another way.
+//! Sorted by kind and the sort key of [`comity_model::key`]. Pages are small; the first row of each has
+//! its `key` (the kind's number, one byte, then the sort key), which the page's statistics repeat, so a
+//! search reads only pages that can hold what it looks for. Other keys follow from kind and value.
+//! `rows` are the 0-based rows of the events file (see [`Rows::decode`]); `altered` those in which the
+//! value was written in another way.
 
 use std::fs::File;
+use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +17,7 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
+use comity_model::canonical::quad;
 use comity_model::{Field, Kind, key};
 use parquet::basic::Encoding;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -22,7 +26,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::StoreError;
 use crate::columns::time_type;
-use crate::index::{Entry, Merge, Rows};
+use crate::index::{self, Entry, Merge, Rows};
 use crate::tables::{self, RowGroups};
 
 /// Name of the observables file within its item.
@@ -37,7 +41,7 @@ const GROUP_BYTES: usize = 32 << 20;
 /// Schema of `observables.parquet`.
 pub fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
-        ArrowField::new("key", DataType::Binary, false),
+        ArrowField::new("key", DataType::Binary, true),
         ArrowField::new("kind", DataType::Utf8, false),
         ArrowField::new("value", DataType::Utf8, false),
         ArrowField::new("field", DataType::Utf8, false),
@@ -49,12 +53,37 @@ pub fn schema() -> SchemaRef {
     ]))
 }
 
-/// Key of an index row: the kind's number, then the sort key.
-pub fn index_key(kind: Kind, key: &[u8]) -> Vec<u8> {
-    let mut all = Vec::with_capacity(key.len() + 1);
-    all.push(kind as u8);
-    all.extend_from_slice(key);
-    all
+/// The first 16 bytes of a kind's number and a sort key, as a number that sorts as they do; of an IPv4 address,
+/// all of it.
+pub fn order(kind: Kind, key: &[u8]) -> u128 {
+    index::order(kind, key)
+}
+
+/// Kind and sort key of an index row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexKey<'a> {
+    /// [`order`] of both.
+    pub order: u128,
+    /// Kind.
+    pub kind: Kind,
+    key: &'a [u8],
+}
+
+impl<'a> IndexKey<'a> {
+    /// Of a kind and its sort key.
+    pub fn new(kind: Kind, key: &'a [u8]) -> Self {
+        Self { order: order(kind, key), kind, key }
+    }
+
+    /// Of an IPv4 address, which its order says whole.
+    fn of_quad(address: Ipv4Addr) -> Self {
+        Self { order: index::order_of_quad(address.to_bits()), kind: Kind::Ipv4Addr, key: &[] }
+    }
+
+    /// The sort key; not said of an IPv4 address.
+    pub const fn key(&self) -> &'a [u8] {
+        self.key
+    }
 }
 
 fn wrap(error: parquet::errors::ParquetError) -> StoreError {
@@ -90,7 +119,7 @@ pub(crate) fn write(file: File, mut entries: Merge) -> Result<u64, StoreError> {
     while group.rows() > 0 {
         total += group.rows() as u64;
         let encoder = out.encoder();
-        let encode = || encoder.encode(&group.finish()?).map_err(wrap);
+        let encode = || encoder.encode(&[group.finish()?]).map_err(wrap);
         let (encoded, next) = rayon::join(encode, || Group::take(&mut entries));
         out.append(encoded?).map_err(wrap)?;
         group = next?;
@@ -168,11 +197,14 @@ impl Group {
             let times = self.times.iter().map(|times| times.and_then(of));
             Arc::new(TimestampMicrosecondArray::from_iter(times).with_timezone("UTC"))
         };
+        // what the first row of each page has is enough to find a page
+        let sparse = key.iter().enumerate().map(|(row, key)| key.filter(|_| row % PAGE_ROWS == 0));
+        let sparse: BinaryArray = sparse.collect();
         let first = time(|(first, _)| Some(first));
         // most values are seen once
         let last = time(|(first, last)| (first != last).then_some(last));
         Ok(vec![
-            Arc::new(key),
+            Arc::new(sparse),
             Arc::new(StringArray::from_iter_values(self.kind.iter().map(|kind| kind.as_str()))),
             Arc::new(value.finish()),
             Arc::new(StringArray::from_iter_values(self.field)),
@@ -201,28 +233,51 @@ pub struct Observable {
 }
 
 /// Walks the pages of an item's index that can hold a wanted key, in key order: `wanted` says
-/// whether any key between two given ones (both inclusive) is; `take` gets the number of an index
-/// row and its key.
+/// whether any key with an [`order`] between two given ones (both inclusive) is; `take` gets the number
+/// of an index row and its key.
 ///
 /// # Errors
-/// Where the file does not read.
+/// Where the file does not read, or is not in order.
 pub fn scan(
     item: &Path,
-    wanted: &dyn Fn(&[u8], &[u8]) -> bool,
-    take: &mut dyn FnMut(u64, &[u8]),
+    wanted: &dyn Fn(u128, u128) -> bool,
+    take: &mut dyn FnMut(u64, &IndexKey<'_>),
 ) -> Result<(), StoreError> {
     let path = item.join(OBSERVABLES_FILE);
+    let integrity = |message: &str| StoreError::Integrity { path: path.clone(), message: message.into() };
     let reader = tables::open(&path)?;
     let ranges = wanted_ranges(reader.metadata(), wanted);
     if ranges.is_empty() {
         return Ok(());
     }
     let mut numbers = ranges.iter().cloned().flatten();
-    for batch in tables::fetch_ranges(reader, &path, &["key"], ranges.iter().cloned())? {
-        let keys = column::<BinaryArray>(&batch, 0)?;
-        for key in keys.iter().flatten() {
+    let mut before = 0;
+    for batch in tables::fetch_ranges(reader, &path, &["kind", "value"], ranges.iter().cloned())? {
+        let (kinds, values) = (column::<StringArray>(&batch, 0)?, column::<StringArray>(&batch, 1)?);
+        let mut known: Option<(&str, Kind)> = None;
+        for (kind, value) in kinds.iter().flatten().zip(values.iter().flatten()) {
             let Some(number) = numbers.next() else { break };
-            take(number as u64, key);
+            let kind = match known {
+                Some((text, parsed)) if text == kind => parsed,
+                _ => kind.parse().map_err(|e: comity_model::UnknownToken| integrity(&e.to_string()))?,
+            };
+            known = Some((kind.as_str(), kind));
+            let bytes;
+            let key = match kind {
+                Kind::Ipv4Addr => {
+                    let address = quad(value).ok_or_else(|| integrity("an IPv4 address is none"))?;
+                    IndexKey::of_quad(address)
+                }
+                _ => {
+                    bytes = key::of_observable(kind, value);
+                    IndexKey::new(kind, &bytes)
+                }
+            };
+            if key.order < before {
+                return Err(integrity("is not in the order of its keys"));
+            }
+            before = key.order;
+            take(number as u64, &key);
         }
     }
     Ok(())
@@ -255,39 +310,53 @@ pub fn scan_values(item: &Path, take: &mut dyn FnMut(u64, Kind, Field, &str)) ->
 /// Ranges of rows whose pages can hold a wanted key.
 fn wanted_ranges(
     metadata: &parquet::file::metadata::ParquetMetaData,
-    wanted: &dyn Fn(&[u8], &[u8]) -> bool,
-) -> Vec<std::ops::Range<usize>> {
-    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
-    let mut group_start = 0;
-    for (at, group) in metadata.row_groups().iter().enumerate() {
-        let group_rows = usize::try_from(group.num_rows()).unwrap_or(0);
-        let pages = metadata.column_index().and_then(|i| i.get(at)?.first());
-        let places = metadata.offset_index().and_then(|i| i.get(at)?.first());
-        let (Some(ColumnIndexMetaData::BYTE_ARRAY(pages)), Some(places)) = (pages, places) else {
-            ranges.push(group_start..group_start + group_rows);
-            group_start += group_rows;
-            continue;
-        };
-        let starts = places.page_locations();
-        for (page, place) in starts.iter().enumerate() {
-            let first = usize::try_from(place.first_row_index).unwrap_or(0);
-            let end = starts
-                .get(page + 1)
-                .and_then(|next| usize::try_from(next.first_row_index).ok())
-                .unwrap_or(group_rows);
-            let (Some(least), Some(greatest)) = (pages.min_value(page), pages.max_value(page)) else {
-                continue;
-            };
-            if wanted(least, greatest) {
-                match ranges.last_mut() {
-                    Some(last) if last.end == group_start + first => last.end = group_start + end,
-                    _ => ranges.push(group_start + first..group_start + end),
-                }
+    wanted: &dyn Fn(u128, u128) -> bool,
+) -> Vec<Range<usize>> {
+    let pages = pages(metadata);
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for (at, (rows, first)) in pages.iter().enumerate() {
+        // the first key of the next page is none of this one, but bounds those that are
+        let next = pages.get(at + 1).map_or(Some(u128::MAX), |(_, next)| *next);
+        if first.zip(next).is_none_or(|(least, greatest)| wanted(least, greatest)) {
+            match ranges.last_mut() {
+                Some(last) if last.end == rows.start => last.end = rows.end,
+                _ => ranges.push(rows.clone()),
             }
         }
-        group_start += group_rows;
     }
     ranges
+}
+
+/// The order of a stored key; `None` where its kind is none.
+fn order_of_stored(key: &[u8]) -> Option<u128> {
+    let (kind, key) = key.split_first()?;
+    Some(order(*Kind::ALL.get(usize::from(*kind))?, key))
+}
+
+/// The rows of each page, and the order of its first key where it says one. Statistics may hold the beginning of a
+/// long key only, which is enough.
+fn pages(metadata: &parquet::file::metadata::ParquetMetaData) -> Vec<(Range<usize>, Option<u128>)> {
+    let mut all = Vec::new();
+    let mut start = 0;
+    for (at, group) in metadata.row_groups().iter().enumerate() {
+        let end = start + usize::try_from(group.num_rows()).unwrap_or(0);
+        let keys = metadata.column_index().and_then(|i| i.get(at)?.first());
+        let places = metadata.offset_index().and_then(|i| i.get(at)?.first());
+        match (keys, places) {
+            (Some(ColumnIndexMetaData::BYTE_ARRAY(keys)), Some(places)) => {
+                let firsts = places.page_locations().iter().map(|place| place.first_row_index);
+                let firsts: Vec<usize> = firsts.filter_map(|row| usize::try_from(row).ok()).collect();
+                for (page, first) in firsts.iter().enumerate() {
+                    let page_end = firsts.get(page + 1).map_or(end, |next| start + next);
+                    let key = keys.min_value(page).and_then(order_of_stored);
+                    all.push((start + first..page_end, key));
+                }
+            }
+            _ => all.push((start..end, None)),
+        }
+        start = end;
+    }
+    all
 }
 
 /// Reads index rows by number: ascending, without repetition.

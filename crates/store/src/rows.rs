@@ -6,6 +6,7 @@ use arrow::datatypes::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use comity_provenance::logical::{Lines, Type};
+use rayon::prelude::*;
 use thiserror::Error;
 
 /// A table that has no logical digest, and so can't be an output.
@@ -70,15 +71,19 @@ pub fn lines(table: &str, schema: &Schema, batches: &[RecordBatch]) -> Result<Li
         .iter()
         .filter_map(|f| Some((f.name().as_str(), logical_type(f.data_type())?)))
         .collect();
-    let mut lines = Lines::new(table, &columns);
-    for batch in batches {
+    let of_batch = |batch: &RecordBatch| {
+        let mut lines = Lines::new(table, &columns);
         for row in 0..batch.num_rows() {
             for column in batch.columns() {
                 cell(&mut lines, column.as_ref(), row);
             }
             lines.end_row();
         }
-    }
+        lines
+    };
+    let mut lines = Lines::new(table, &columns);
+    let parts: Vec<Lines> = batches.par_iter().map(of_batch).collect();
+    parts.into_iter().for_each(|part| lines.join(part));
     Ok(lines)
 }
 

@@ -6,14 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
 use comity_model::Reason;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
@@ -43,14 +45,40 @@ pub fn properties() -> WriterPropertiesBuilder {
 /// # Errors
 /// Where the disk refuses, or a batch does not fit the schema.
 pub fn write(file: File, path: &Path, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), StoreError> {
+    write_as(file, path, schema, properties(), batches)
+}
+
+/// [`write`] with further properties.
+///
+/// # Errors
+/// Where the disk refuses, or a batch does not fit the schema.
+pub(crate) fn write_as(
+    file: File,
+    path: &Path,
+    schema: &SchemaRef,
+    properties: WriterPropertiesBuilder,
+    batches: &[RecordBatch],
+) -> Result<(), StoreError> {
     let wrap = |e| StoreError::parquet(path, e);
-    let properties = properties().set_max_row_group_row_count(Some(GROUP_ROWS)).build();
-    let mut writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties)).map_err(wrap)?;
+    let mut out = RowGroups::new(file, schema, properties).map_err(wrap)?;
+    let (mut group, mut rows) = (Vec::new(), 0);
     for batch in batches {
-        writer.write(batch).map_err(wrap)?;
+        let mut at = 0;
+        while at < batch.num_rows() {
+            let part = batch.slice(at, (batch.num_rows() - at).min(GROUP_ROWS - rows));
+            (at, rows) = (at + part.num_rows(), rows + part.num_rows());
+            group.push(part.columns().to_vec());
+            if rows == GROUP_ROWS {
+                let full = std::mem::take(&mut group);
+                rows = 0;
+                out.append(out.encoder().encode(&full).map_err(wrap)?).map_err(wrap)?;
+            }
+        }
     }
-    writer.close().map_err(wrap)?;
-    Ok(())
+    if !group.is_empty() {
+        out.append(out.encoder().encode(&group).map_err(wrap)?).map_err(wrap)?;
+    }
+    out.close().map_err(wrap)
 }
 
 /// Encodes row groups of one file; shared by threads.
@@ -67,21 +95,24 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// Encodes the columns of a row group, on all threads; the bytes do not depend on how many.
-    pub(crate) fn encode(&self, arrays: &[ArrayRef]) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
-        let mut writers = self.factory.create_column_writers(0)?.into_iter();
-        let mut tasks = Vec::with_capacity(writers.len());
-        for (field, array) in self.schema.fields().iter().zip(arrays) {
-            for leaf in compute_leaves(field, array)? {
-                let writer = writers.next().ok_or_else(|| ParquetError::General("missing column".into()))?;
-                tasks.push((writer, leaf));
-            }
+    /// Encodes a row group, given as the columns of its parts, on all threads; the bytes do not depend on
+    /// how many.
+    pub(crate) fn encode(&self, parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+        let writers = self.factory.create_column_writers(0)?;
+        if writers.len() != self.schema.fields().len() {
+            return Err(ParquetError::NYI("columns of columns".into()));
         }
-        let encode = |(mut writer, leaf): (parquet::arrow::arrow_writer::ArrowColumnWriter, _)| {
-            writer.write(&leaf)?;
+        let columns: Vec<_> = writers.into_iter().zip(self.schema.fields()).enumerate().collect();
+        let encode = |(at, (mut writer, field)): (usize, (ArrowColumnWriter, &FieldRef))| {
+            for part in parts {
+                let column = part.get(at).ok_or_else(|| ParquetError::General("missing column".into()))?;
+                for leaf in compute_leaves(field, column)? {
+                    writer.write(&leaf)?;
+                }
+            }
             writer.close()
         };
-        tasks.into_par_iter().map(encode).collect()
+        columns.into_par_iter().map(encode).collect()
     }
 }
 

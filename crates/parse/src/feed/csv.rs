@@ -22,7 +22,7 @@ use comity_model::{Claim, Kind, Reason, Reject, Tlp};
 
 use super::plain::wide;
 use super::value::{What, claim, confidence, instant, named_type, shown};
-use super::{ClaimSink, FeedFormat, FeedMapping, FeedOptions, Place};
+use super::{ClaimSink, FeedFormat, FeedMapping, FeedOptions, Place, in_order};
 use crate::extract::has_public_suffix;
 use crate::log::{OptionsError, Sample};
 
@@ -51,25 +51,41 @@ fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<
         (None, Some(header)) => Some(Table::named(header, options.kind)),
         (None, None) => None,
     };
-    for (place, row) in rows(feed) {
-        let text = String::from_utf8_lossy(row);
-        let Some(table) = &table else {
-            sink.reject(place, Reject::new(Reason::NoHeader, "feed has no header that names a value"), &text);
-            continue;
-        };
-        if Some(place.offset) == table.header_at {
-            continue;
+    let read = |(place, row): (Place, _)| (place, read_row(table.as_ref(), place, row, options));
+    in_order(rows(feed), read, |(place, stated)| {
+        for stated in stated {
+            match stated {
+                Ok(claim) => sink.accept(place, claim),
+                Err((reject, text)) => sink.reject(place, reject, &text),
+            }
         }
-        if let Cow::Owned(_) = text {
-            sink.reject(place, Reject::new(Reason::Malformed, "row is not UTF-8"), &text);
-            continue;
-        }
-        match fields(&text, table.delimiter) {
-            Some(cells) => table.row(&cells, place, &text, options, sink),
-            None => sink.reject(place, Reject::new(Reason::BadQuoting, "a quote is not closed"), &text),
-        }
-    }
+    });
     Ok(())
+}
+
+/// A claim, or what is wrong with it and its text.
+type Stated<'a> = Result<Claim, (Reject, Cow<'a, str>)>;
+
+/// What a row states; nothing where it is the header.
+fn read_row<'a>(
+    table: Option<&Table>,
+    place: Place,
+    row: &'a [u8],
+    options: &FeedOptions,
+) -> Vec<Stated<'a>> {
+    let text = String::from_utf8_lossy(row);
+    let refused = |reason, why: &str, text| vec![Err((Reject::new(reason, why), text))];
+    let Some(table) = table else {
+        return refused(Reason::NoHeader, "feed has no header that names a value", text);
+    };
+    if Some(place.offset) == table.header_at {
+        return Vec::new();
+    }
+    let Cow::Borrowed(line) = text else { return refused(Reason::Malformed, "row is not UTF-8", text) };
+    match fields(line, table.delimiter) {
+        Some(cells) => table.row(&cells, line, options),
+        None => refused(Reason::BadQuoting, "a quote is not closed", text),
+    }
 }
 
 /// The rows of a feed with their places, without comments and blank lines.
@@ -376,33 +392,23 @@ impl Table {
     }
 
     /// Reads one row: a claim for each value that it states.
-    fn row(
-        &self,
-        cells: &[Cow<'_, str>],
-        place: Place,
-        text: &str,
-        options: &FeedOptions,
-        sink: &mut dyn ClaimSink,
-    ) {
+    fn row<'a>(&self, cells: &[Cow<'a, str>], line: &'a str, options: &FeedOptions) -> Vec<Stated<'a>> {
         if let Some(width) = self.width.filter(|width| *width != cells.len()) {
             let why = format!("row has {} fields, the header names {width}", cells.len());
-            return sink.reject(place, Reject::new(Reason::WrongFieldCount, why), text);
+            return vec![Err((Reject::new(Reason::WrongFieldCount, why), line.into()))];
         }
-        let mut stated = 0u32;
+        let mut stated = Vec::with_capacity(1);
         for &(column, what) in &self.values {
             let Some(cell) = cells.get(column).filter(|cell| !matches!(cell.as_ref(), "" | "n/a" | "None"))
             else {
                 continue;
             };
-            stated += 1;
-            match self.claim(cells, cell, what, options) {
-                Ok(claim) => sink.accept(place, claim),
-                Err(reject) => sink.reject(place, reject, cell),
-            }
+            stated.push(self.claim(cells, cell, what, options).map_err(|reject| (reject, cell.clone())));
         }
-        if stated == 0 {
-            sink.reject(place, Reject::new(Reason::NotAnIndicator, "row states no value"), text);
+        if stated.is_empty() {
+            stated.push(Err((Reject::new(Reason::NotAnIndicator, "row states no value"), line.into())));
         }
+        stated
     }
 
     fn claim(

@@ -15,7 +15,7 @@
 use comity_model::{Claim, Kind, Reason, Reject};
 
 use super::value::{What, claim, may_be_file};
-use super::{ClaimSink, FeedFormat, FeedOptions, Place};
+use super::{ClaimSink, FeedFormat, FeedOptions, Place, in_order};
 use crate::log::{OptionsError, Sample};
 
 /// The table's row.
@@ -66,17 +66,16 @@ impl ClaimSink for Count {
 
 fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<(), OptionsError> {
     let mut list = List::default();
-    for (place, line) in lines(feed) {
-        let Ok(text) = std::str::from_utf8(line) else {
-            sink.reject(
-                place,
-                Reject::new(Reason::Malformed, "line is not UTF-8"),
-                &String::from_utf8_lossy(line),
-            );
-            continue;
-        };
-        let Some(text) = content(text) else { continue };
-        match entry(text, options) {
+    let read = |(place, line)| match std::str::from_utf8(line) {
+        Ok(text) => content(text).map(|text| (place, entry(text, options), text.into())),
+        Err(_) => {
+            let reject = Reject::new(Reason::Malformed, "line is not UTF-8");
+            Some((place, Err(reject), String::from_utf8_lossy(line)))
+        }
+    };
+    in_order(lines(feed), read, |line| {
+        let Some((place, stated, text)) = line else { return };
+        match stated {
             Ok(claim) if options.kind.is_none() && may_be_file(&claim) => list.unsure.push((place, claim)),
             Ok(claim) => {
                 list.certain += u64::from(is_host(claim.kind));
@@ -84,10 +83,10 @@ fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<
             }
             Err(reject) => {
                 list.files += u64::from(reject.reason == Reason::Ambiguous);
-                sink.reject(place, reject, text);
+                sink.reject(place, reject, &text);
             }
         }
-    }
+    });
     list.settle(sink);
     Ok(())
 }
