@@ -4,26 +4,32 @@
 //! `events`, `observables`, `indicators` and `rejects` are read from Parquet as it lies; what every
 //! row of a file shares (its evidence item, its jurisdiction) is known from where the file lies.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch, TimestampMicrosecondBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use comity_store::evidence::{EVENTS_FILE, REJECTS_FILE};
+use comity_store::evidence::{self, EVENTS_FILE, REJECTS_FILE};
 use comity_store::feed::INDICATORS_FILE;
+use comity_store::index;
 use comity_store::observables::OBSERVABLES_FILE;
 use comity_store::{columns, feed, observables, tables};
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::cast::{as_binary_array, as_string_array};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::datasource::{MemTable, TableType};
+use datafusion::error::DataFusionError;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarUDF, TableProviderFilterPushDown, Volatility, create_udf,
+};
 use datafusion::object_store::{ObjectMeta, path::Path};
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext, coalesce, col};
@@ -100,9 +106,13 @@ impl Queries {
         self.parquet("observables", &observables::schema(), of_evidence, found)?;
         self.view("observables", |t| {
             let mut shown: Vec<Expr> =
-                ["evidence", "jurisdiction", "kind", "value", "field", "count", "first_seen"].map(col).into();
-            // not stored where it is the first
-            shown.push(coalesce(vec![col("last_seen"), col("first_seen")]).alias("last_seen"));
+                ["evidence", "jurisdiction", "kind", "value", "field", "count"].map(col).into();
+            let times = Arc::new(Times::of(&contents.evidence));
+            let picks: [(&str, fn(i64, i64) -> i64); 2] = [("first_seen", i64::min), ("last_seen", i64::max)];
+            for (name, pick) in picks {
+                let seen = seen(name, Arc::clone(&times), pick);
+                shown.push(seen.call(vec![col("evidence"), col("rows")]).alias(name));
+            }
             t.select(shown)
         })?;
         let of_feed = vec![text("feed", false), text("provider", false), text("feed_tlp", true)];
@@ -230,6 +240,43 @@ impl Iterator for Rows {
         let next = self.queries.runtime.block_on(self.stream.next())?;
         Some(next.map_err(|e| CorrelateError::query("query", e)))
     }
+}
+
+/// The times of the events of each evidence item, read once where a query asks for them.
+struct Times(BTreeMap<String, (PathBuf, OnceLock<Result<Vec<Option<i64>>, String>>)>);
+
+impl Times {
+    fn of(evidence: &[Item]) -> Self {
+        let item = |item: &Item| (item.id.clone(), (item.path.clone(), OnceLock::new()));
+        Self(evidence.iter().map(item).collect())
+    }
+
+    fn get(&self, evidence: &str) -> Result<&[Option<i64>]> {
+        let Some((item, times)) = self.0.get(evidence) else { return Ok(&[]) };
+        let read = || evidence::times(item).map_err(|e| e.to_string());
+        times.get_or_init(read).as_deref().map_err(|e| DataFusionError::Execution(e.clone()))
+    }
+}
+
+/// A function of an evidence item and rows of its events: of their times the one that `pick` leaves.
+fn seen(name: &str, times: Arc<Times>, pick: fn(i64, i64) -> i64) -> ScalarUDF {
+    let implementation = move |arguments: &[ColumnarValue]| {
+        let arrays = ColumnarValue::values_to_arrays(arguments)?;
+        let [evidence, rows] = arrays.as_slice() else {
+            return Err(DataFusionError::Internal("two arguments are needed".into()));
+        };
+        let (evidence, rows) = (as_string_array(evidence)?, as_binary_array(rows)?);
+        let mut seen = TimestampMicrosecondBuilder::with_capacity(rows.len()).with_timezone("UTC");
+        for (evidence, rows) in evidence.iter().zip(rows) {
+            let times = times.get(evidence.unwrap_or_default())?;
+            let rows = index::Rows::decode(rows.unwrap_or_default())?;
+            let times = rows.into_iter().filter_map(|row| *times.get(usize::try_from(row).ok()?)?);
+            seen.append_option(times.reduce(pick));
+        }
+        Ok(ColumnarValue::Array(Arc::new(seen.finish())))
+    };
+    let types = vec![DataType::Utf8, DataType::Binary];
+    create_udf(name, types, columns::time_type(), Volatility::Immutable, Arc::new(implementation))
 }
 
 fn value(text: &str) -> ScalarValue {

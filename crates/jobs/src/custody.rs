@@ -416,23 +416,25 @@ pub(crate) struct ProgramDigest(JoinHandle<Option<Result<Sha256Digest, JobError>
 
 impl ProgramDigest {
     pub(crate) fn begin() -> Self {
-        Self(thread::spawn(|| Some(program_digest(&std::env::current_exe().ok()?))))
+        let memory = || cache_dir().map(|dir| dir.join("program"));
+        let program = || std::env::current_exe().ok();
+        Self(thread::spawn(move || Some(program_digest(&program()?, memory(), clock::now_s()))))
     }
 }
 
 /// The digest of a program's file, remembered for the file as it is: its place on the disk, its length and the
 /// times of its last changes, which no one but the system's administrator can set back.
-fn program_digest(program: &Path) -> Result<Sha256Digest, JobError> {
+fn program_digest(program: &Path, memory: Option<PathBuf>, now_s: i64) -> Result<Sha256Digest, JobError> {
     let state = || {
         let of = fs::metadata(program).map_err(|e| StoreError::io(program, e))?;
         let place = [of.dev(), of.ino(), of.len()].map(|n| n.to_string()).join(" ");
-        let settled = clock::now_s() - of.ctime() > 10;
+        // a change within the clock's last tick would not show
+        let settled = now_s - of.ctime() > 10;
         let state =
             format!("{place} {}.{:09} {}.{:09}", of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec());
         Ok::<_, StoreError>((state, settled))
     };
     let (before, settled) = state()?;
-    let memory = cache_dir().map(|dir| dir.join("program"));
     let remembered = memory.as_deref().and_then(|memory| fs::read_to_string(memory).ok());
     if let Some(known) =
         remembered.as_deref().and_then(|text| text.strip_prefix(&before)?.trim().parse().ok())
@@ -519,4 +521,27 @@ pub(crate) fn file_digest(path: &Path) -> Result<(Sha256Digest, u64), JobError> 
 /// The member whose key it is.
 pub(crate) fn member_of<'a>(case: &'a Case, key: &PublicKey) -> Option<&'a Member> {
     case.identity().members.iter().find(|m| m.key == *key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_a_program_is_remembered_while_its_file_is_the_same() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (program, memory) = (scratch.path().join("program"), scratch.path().join("cache/program"));
+        let digest = |now_s| program_digest(&program, Some(memory.clone()), now_s).unwrap();
+        fs::write(&program, "one").unwrap();
+        let one = Sha256Digest::of(b"one");
+        assert_eq!(digest(clock::now_s()), one);
+        assert!(!memory.exists(), "a file that was just written may change unseen");
+        let later = clock::now_s() + 60;
+        assert_eq!(digest(later), one);
+        let (known, other) = (fs::read_to_string(&memory).unwrap(), Sha256Digest::of(b"other"));
+        fs::write(&memory, known.replace(&one.to_string(), &other.to_string())).unwrap();
+        assert_eq!(digest(later), other, "what is remembered is not taken again");
+        fs::write(&program, "two").unwrap();
+        assert_eq!(digest(later), Sha256Digest::of(b"two"));
+    }
 }

@@ -161,7 +161,7 @@ impl ChunkBuilder {
     /// Where it has more events than the index can number, which takes more than a chunk's bytes.
     pub fn finish(self) -> Result<Chunk, StoreError> {
         let rows = self.columns.rows();
-        let run = self.postings.into_run(&self.columns.time)?;
+        let run = self.postings.into_run()?;
         let times = self.columns.time.iter().flatten().fold(None, |span: Option<(i64, i64)>, &t| {
             Some(span.map_or((t, t), |(first, last)| (first.min(t), last.max(t))))
         });

@@ -7,7 +7,8 @@
 use std::fs::File;
 use std::path::Path;
 
-use arrow::datatypes::DataType;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowColumnChunk;
 use parquet::basic::Encoding;
@@ -209,10 +210,19 @@ impl EvidenceWriter {
 ///
 /// # Errors
 /// Where the file does not read, or a column is not in it.
-pub fn fetch(
-    item: &Path,
-    columns: &[&str],
-    rows: &[u64],
-) -> Result<Vec<arrow::array::RecordBatch>, StoreError> {
+pub fn fetch(item: &Path, columns: &[&str], rows: &[u64]) -> Result<Vec<RecordBatch>, StoreError> {
     tables::fetch(&item.join(EVENTS_FILE), columns, rows)
+}
+
+/// The time of each event of an item, microseconds since 1970 UTC.
+///
+/// # Errors
+/// Where the file does not read.
+pub fn times(item: &Path) -> Result<Vec<Option<i64>>, StoreError> {
+    let path = item.join(EVENTS_FILE);
+    let reader = tables::open(&path)?;
+    let total = usize::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(0);
+    let batches = tables::fetch_ranges(reader, &path, &["time"], std::iter::once(0..total))?;
+    let times = |batch: &RecordBatch| batch.column(0).as_primitive::<TimestampMicrosecondType>().clone();
+    Ok(batches.iter().flat_map(|batch| times(batch).iter().collect::<Vec<_>>()).collect())
 }

@@ -67,8 +67,6 @@ pub struct Entry {
     pub key: Vec<u8>,
     /// The field that carried it.
     pub field: Field,
-    /// First and last time, microseconds since 1970 UTC, of the events that have one.
-    pub times: Option<(i64, i64)>,
     /// Rows of the events.
     pub rows: Rows,
     /// Those in which it was written in another way than the canonical one.
@@ -79,7 +77,7 @@ impl Default for Entry {
     fn default() -> Self {
         let (kind, field) = (Kind::Ipv4Addr, Field::SrcIp);
         let (rows, altered) = (Rows::default(), Rows::default());
-        Self { order: 0, kind, key: Vec::new(), field, times: None, rows, altered }
+        Self { order: 0, kind, key: Vec::new(), field, rows, altered }
     }
 }
 
@@ -97,27 +95,15 @@ impl Entry {
     fn append(&mut self, later: &Self) {
         self.rows.append(&later.rows);
         self.altered.append(&later.altered);
-        self.times = match (self.times, later.times) {
-            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
-            (a, b) => a.or(b),
-        };
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.order.to_be_bytes());
-        let spans = self.times.is_some_and(|(first, last)| first != last);
         let altered = self.altered.count > 0;
-        let flags = [(self.times.is_some(), TIMED), (spans, SPANS), (altered, ALTERED)];
         out.push(self.field as u8);
-        out.push(flags.iter().map(|&(set, flag)| if set { flag } else { 0 }).sum());
+        out.push(u8::from(altered));
         if self.kind != Kind::Ipv4Addr {
             write_bytes(out, &self.key);
-        }
-        if let Some((first, last)) = self.times {
-            out.extend_from_slice(&first.to_le_bytes());
-            if spans {
-                out.extend_from_slice(&last.to_le_bytes());
-            }
         }
         self.rows.write(out);
         if altered {
@@ -128,7 +114,7 @@ impl Entry {
     /// Reads the entry that `input` begins with in place of this one.
     fn read(&mut self, input: &mut &[u8]) -> io::Result<()> {
         self.order = u128::from_be_bytes(read_array(input)?);
-        let [field, flags] = read_array(input)?;
+        let [field, has_altered] = read_array(input)?;
         let kind = self.order.to_be_bytes()[0];
         self.kind = *Kind::ALL.get(usize::from(kind)).ok_or_else(|| bad("unknown kind"))?;
         self.field = *Field::ALL.get(usize::from(field)).ok_or_else(|| bad("unknown field"))?;
@@ -136,27 +122,14 @@ impl Entry {
         if self.kind != Kind::Ipv4Addr {
             self.key.extend_from_slice(read_bytes(input)?);
         }
-        self.times = None;
-        if flags & TIMED != 0 {
-            let first = i64::from_le_bytes(read_array(input)?);
-            let last = if flags & SPANS != 0 { i64::from_le_bytes(read_array(input)?) } else { first };
-            self.times = Some((first, last));
-        }
         self.rows.read(input)?;
         self.altered.clear();
-        if flags & ALTERED != 0 {
+        if has_altered != 0 {
             self.altered.read(input)?;
         }
         Ok(())
     }
 }
-
-/// The entry has times.
-const TIMED: u8 = 1;
-/// They are two.
-const SPANS: u8 = 2;
-/// The entry has rows in which the value was written in another way.
-const ALTERED: u8 = 4;
 
 /// Gathers a [`Run`]; entries come in order.
 #[derive(Debug, Default)]
@@ -174,8 +147,6 @@ pub(crate) struct Posted<'a> {
     /// Not looked at for an IPv4 address.
     pub(crate) key: &'a [u8],
     pub(crate) field: Field,
-    /// First and last time, microseconds since 1970 UTC, of the rows that have one.
-    pub(crate) times: Option<(i64, i64)>,
     /// Rows of the chunk, ascending, without repetition.
     pub(crate) rows: &'a [u32],
     /// Those of them in which the value was written in another way than the canonical one.
@@ -188,7 +159,6 @@ impl RunBuilder {
         (entry.order, entry.kind, entry.field) = (posted.order, posted.kind, posted.field);
         entry.key.clear();
         entry.key.extend_from_slice(posted.key);
-        entry.times = posted.times;
         for (rows, posted) in [(&mut entry.rows, posted.rows), (&mut entry.altered, posted.altered)] {
             rows.clear();
             posted.iter().for_each(|&row| rows.push(u64::from(row)));
@@ -573,7 +543,6 @@ mod tests {
                 kind: Kind::DomainName,
                 key: value.as_bytes(),
                 field: Field::Query,
-                times: Some((i64::from(rows[0]), 9)),
                 rows,
                 altered: &rows[..1],
             });

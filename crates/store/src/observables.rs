@@ -4,7 +4,7 @@
 //! its `key` (the kind's number, one byte, then the sort key), which the page's statistics repeat, so a
 //! search reads only pages that can hold what it looks for. Other keys follow from kind and value.
 //! `rows` are the 0-based rows of the events file (see [`Rows::decode`]); `altered` those in which the
-//! value was written in another way.
+//! value was written in another way. First and last times follow from `rows` and the events.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BinaryBuilder, Int64Array, RecordBatch, StringArray, StringBuilder,
-    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use comity_model::canonical::quad;
@@ -25,7 +24,6 @@ use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::schema::types::ColumnPath;
 
 use crate::StoreError;
-use crate::columns::time_type;
 use crate::index::{self, Entry, Merge, Rows};
 use crate::tables::{self, RowGroups};
 
@@ -46,8 +44,6 @@ pub fn schema() -> SchemaRef {
         ArrowField::new("value", DataType::Utf8, false),
         ArrowField::new("field", DataType::Utf8, false),
         ArrowField::new("count", DataType::Int64, false),
-        ArrowField::new("first_seen", time_type(), true),
-        ArrowField::new("last_seen", time_type(), true),
         ArrowField::new("rows", DataType::Binary, false),
         ArrowField::new("altered", DataType::Binary, true),
     ]))
@@ -100,8 +96,6 @@ fn properties() -> WriterPropertiesBuilder {
         ("value", Encoding::DELTA_BYTE_ARRAY),
         ("rows", Encoding::DELTA_LENGTH_BYTE_ARRAY),
         ("altered", Encoding::DELTA_LENGTH_BYTE_ARRAY),
-        ("first_seen", Encoding::DELTA_BINARY_PACKED),
-        ("last_seen", Encoding::DELTA_BINARY_PACKED),
     ] {
         let column = ColumnPath::from(name);
         props =
@@ -135,7 +129,6 @@ struct Group {
     kind: Vec<Kind>,
     field: Vec<&'static str>,
     count: Vec<i64>,
-    times: Vec<Option<(i64, i64)>>,
     rows: BinaryBuilder,
     altered: BinaryBuilder,
 }
@@ -164,7 +157,6 @@ impl Group {
         self.kind.push(entry.kind);
         self.field.push(entry.field.as_str());
         self.count.push(i64::try_from(entry.rows.count).unwrap_or(i64::MAX));
-        self.times.push(entry.times);
         scratch.clear();
         entry.rows.encode(scratch);
         self.rows.append_value(&scratch);
@@ -193,24 +185,15 @@ impl Group {
             })?;
             value.append_value(&text);
         }
-        let time = |of: fn((i64, i64)) -> Option<i64>| -> ArrayRef {
-            let times = self.times.iter().map(|times| times.and_then(of));
-            Arc::new(TimestampMicrosecondArray::from_iter(times).with_timezone("UTC"))
-        };
         // what the first row of each page has is enough to find a page
         let sparse = key.iter().enumerate().map(|(row, key)| key.filter(|_| row % PAGE_ROWS == 0));
         let sparse: BinaryArray = sparse.collect();
-        let first = time(|(first, _)| Some(first));
-        // most values are seen once
-        let last = time(|(first, last)| (first != last).then_some(last));
         Ok(vec![
             Arc::new(sparse),
             Arc::new(StringArray::from_iter_values(self.kind.iter().map(|kind| kind.as_str()))),
             Arc::new(value.finish()),
             Arc::new(StringArray::from_iter_values(self.field)),
             Arc::new(Int64Array::from(self.count)),
-            first,
-            last,
             Arc::new(self.rows.finish()),
             Arc::new(self.altered.finish()),
         ])

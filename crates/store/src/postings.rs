@@ -72,8 +72,8 @@ impl Postings {
         self.texts.note(field, known, text, row);
     }
 
-    /// The entries. `times` are those of the rows.
-    pub(crate) fn into_run(mut self, times: &[Option<i64>]) -> Result<Run, StoreError> {
+    /// The entries.
+    pub(crate) fn into_run(mut self) -> Result<Run, StoreError> {
         if self.rows >= MAX_ROWS {
             return Err(StoreError::ChunkRows { most: MAX_ROWS });
         }
@@ -94,7 +94,7 @@ impl Postings {
         sort(&mut self.quads);
         sort(&mut postings);
         let mut run = RunBuilder::default();
-        let mut lists = Lists { times, rows: Vec::new(), own: Vec::new(), altered: Vec::new() };
+        let mut lists = Lists::default();
         let before = keys.partition_point(|value| value.order < order_of_quad(0));
         let cut = postings.partition_point(|&p| (value_of(p) as usize) < before);
         let (first, last) = postings.split_at(cut);
@@ -137,14 +137,14 @@ fn sort(postings: &mut Vec<Posting>) {
 }
 
 /// Makes entries of sorted postings.
-struct Lists<'a> {
-    times: &'a [Option<i64>],
+#[derive(Default)]
+struct Lists {
     rows: Vec<u32>,
     own: Vec<u32>,
     altered: Vec<u32>,
 }
 
-impl Lists<'_> {
+impl Lists {
     fn push_all<'k>(
         &mut self,
         postings: &[Posting],
@@ -173,14 +173,9 @@ impl Lists<'_> {
                     continue;
                 }
                 gather(&mut self.altered, same_field, |p| p & ALTERED != 0);
-                let times =
-                    self.rows.iter().filter_map(|&row| self.times.get(row as usize).copied().flatten());
-                let span = times.fold(None, |span: Option<(i64, i64)>, t| {
-                    Some(span.map_or((t, t), |(first, last)| (first.min(t), last.max(t))))
-                });
                 let field = field_of(first);
                 let (rows, altered) = (&self.rows, &self.altered);
-                run.push(&Posted { order, kind, key, field, times: span, rows, altered });
+                run.push(&Posted { order, kind, key, field, rows, altered });
             }
         }
     }

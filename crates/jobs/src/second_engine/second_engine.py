@@ -140,11 +140,16 @@ create macro m.url_host(url) as
   regexp_replace(regexp_replace(m.authority(m.rest(url)), ':[0-9]*$', ''), '^\[(.*)\]$', '\1');
 
 create macro m.is_printable(t) as regexp_full_match(t, '[ -~]*');
+
+-- numbers of LEB128 varints, given in hexadecimal
+create macro m.decoded(hexadecimal) as list_transform(regexp_extract_all(hexadecimal, '(?:[89A-F].)*[0-7].'), lambda v:
+  list_reduce(list_transform(range(len(v) // 2), lambda i:
+    cast('0x' || v[2 * i + 1:2 * i + 2] as bigint) % 128 << (7 * i)), lambda a, b: a + b));
 """
 
 # Tables of an item's files. Paths are bound; see `files`.
 EVENT_HEAD = "record bigint, \"offset\" bigint, length bigint, time timestamptz, class varchar, damaged boolean, src_port bigint, dst_port bigint"
-OBSERVABLE = "kind varchar, value varchar, field varchar, count bigint, first_seen timestamptz, last_seen timestamptz, rows blob, altered blob"
+OBSERVABLE = "kind varchar, value varchar, field varchar, count bigint, rows blob, altered blob"
 INDICATOR = """indicator_id varchar, kind varchar, value varchar, original varchar, valid_from timestamptz, valid_until timestamptz,
   confidence bigint, tlp varchar, claims bigint, exact_only boolean, prefix boolean, inferred_kind boolean, fields varchar[], parts varchar[]"""
 REJECT = "record bigint, \"offset\" bigint, length bigint, reason varchar, message varchar, text varchar"
@@ -171,8 +176,15 @@ create table feeds as
 create view events as
   select e.* exclude (row), i.jurisdiction from m.event as e join m.evidence_item as i on i.id = e.evidence;
 create view observables as
-  select o.evidence, i.jurisdiction, o.kind, o.value, o.field, o.count, o.first_seen, coalesce(o.last_seen, o.first_seen) as last_seen
-  from m.observable as o join m.evidence_item as i on i.id = o.evidence;
+  select o.evidence, i.jurisdiction, o.kind, o.value, o.field, o.count, s.first_seen, s.last_seen
+  from m.observable as o join m.evidence_item as i on i.id = o.evidence
+  left join (
+    select p.id, min(e.time) as first_seen, max(e.time) as last_seen
+    from (select id, evidence, cast(sum(difference) over (partition by id order by number) as bigint) as row
+          from (select id, evidence, unnest(numbers) as difference, generate_subscripts(numbers, 1) as number
+                from (select id, evidence, m.decoded(hex(rows)) as numbers from m.observable))) as p
+    join m.event as e on e.evidence = p.evidence and e.row = p.row
+    group by p.id) as s on s.id = o.id;
 create view indicators as
   select c.indicator_id, c.feed, i.provider, c.kind, c.value, c.valid_from, c.valid_until, c.confidence,
     coalesce(c.tlp, i.tlp) as tlp, c.claims, c.original, c.exact_only, c.prefix, c.inferred_kind, c.fields, c.parts
@@ -258,9 +270,6 @@ create table {met} as
 
 # Rows of the events file that carry an observable, from LEB128 varints: the first row, then differences.
 DECODE = r"""
-create macro m.decoded(hexadecimal) as list_transform(regexp_extract_all(hexadecimal, '(?:[89A-F].)*[0-7].'), lambda v:
-  list_reduce(list_transform(range(len(v) // 2), lambda i:
-    cast('0x' || v[2 * i + 1:2 * i + 2] as bigint) % 128 << (7 * i)), lambda a, b: a + b));
 create table m.posting as
   with listed as (
     select id, unnest(numbers) as difference, generate_subscripts(numbers, 1) as number, is_altered
