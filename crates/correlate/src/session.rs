@@ -108,7 +108,7 @@ impl Queries {
             let mut shown: Vec<Expr> =
                 ["evidence", "jurisdiction", "kind", "value", "field", "count"].map(col).into();
             let times = Arc::new(Times::of(&contents.evidence));
-            let picks: [(&str, fn(i64, i64) -> i64); 2] = [("first_seen", i64::min), ("last_seen", i64::max)];
+            let picks: [(&str, Pick); 2] = [("first_seen", i64::min), ("last_seen", i64::max)];
             for (name, pick) in picks {
                 let seen = seen(name, Arc::clone(&times), pick);
                 shown.push(seen.call(vec![col("evidence"), col("rows")]).alias(name));
@@ -243,23 +243,32 @@ impl Iterator for Rows {
 }
 
 /// The times of the events of each evidence item, read once where a query asks for them.
-struct Times(BTreeMap<String, (PathBuf, OnceLock<Result<Vec<Option<i64>>, String>>)>);
+struct Times(BTreeMap<String, ItemTimes>);
+
+struct ItemTimes {
+    item: PathBuf,
+    read: OnceLock<Result<Vec<Option<i64>>, String>>,
+}
+
+/// Leaves one of two times.
+type Pick = fn(i64, i64) -> i64;
 
 impl Times {
     fn of(evidence: &[Item]) -> Self {
-        let item = |item: &Item| (item.id.clone(), (item.path.clone(), OnceLock::new()));
+        let item =
+            |item: &Item| (item.id.clone(), ItemTimes { item: item.path.clone(), read: OnceLock::new() });
         Self(evidence.iter().map(item).collect())
     }
 
     fn get(&self, evidence: &str) -> Result<&[Option<i64>]> {
-        let Some((item, times)) = self.0.get(evidence) else { return Ok(&[]) };
-        let read = || evidence::times(item).map_err(|e| e.to_string());
-        times.get_or_init(read).as_deref().map_err(|e| DataFusionError::Execution(e.clone()))
+        let Some(times) = self.0.get(evidence) else { return Ok(&[]) };
+        let read = || evidence::times(&times.item).map_err(|e| e.to_string());
+        times.read.get_or_init(read).as_deref().map_err(|e| DataFusionError::Execution(e.clone()))
     }
 }
 
 /// A function of an evidence item and rows of its events: of their times the one that `pick` leaves.
-fn seen(name: &str, times: Arc<Times>, pick: fn(i64, i64) -> i64) -> ScalarUDF {
+fn seen(name: &str, times: Arc<Times>, pick: Pick) -> ScalarUDF {
     let implementation = move |arguments: &[ColumnarValue]| {
         let arrays = ColumnarValue::values_to_arrays(arguments)?;
         let [evidence, rows] = arrays.as_slice() else {

@@ -150,6 +150,8 @@ impl Validity {
 /// An indicator that was met.
 #[derive(Debug)]
 struct Known<'a> {
+    /// Positions of its feed and within it.
+    target: (u32, u32),
     feed: &'a Feed,
     indicator: Indicator,
     /// Its place among the others by id.
@@ -190,32 +192,29 @@ pub fn of_item(
     numbers.dedup();
     let (seen, known) =
         rayon::join(|| observables::fetch(&item.item, &numbers), || indicators_of(&met, feeds));
-    let (seen, (targets, known)) = (seen?, known?);
-    let found = found(&met, &numbers, &seen, &targets, &known);
+    let (seen, known) = (seen?, known?);
+    let found = found(&met, &numbers, &seen, &known);
     let events = Events::fetch(item, &found, &known)?;
     let found = settle(found, &events, &seen, &known);
     layout(item, allow_lists, &seen, &known, &events, &found)
 }
 
-/// The indicators that were met, and for each its feed and position, ascending.
-fn indicators_of<'a>(
-    met: &[Meeting],
-    feeds: &'a [Feed],
-) -> Result<(Vec<(u32, u32)>, Vec<Known<'a>>), StoreError> {
+/// The indicators that were met, by feed and position.
+fn indicators_of<'a>(met: &[Meeting], feeds: &'a [Feed]) -> Result<Vec<Known<'a>>, StoreError> {
     let mut targets: Vec<(u32, u32)> = met.iter().map(|m| (m.target.feed, m.target.indicator)).collect();
     targets.sort_unstable();
     targets.dedup();
-    let known = |&(feed, indicator): &(u32, u32)| {
-        let feed = &feeds[feed as usize];
-        Ok(Known { feed, indicator: feed.indicators.get(indicator as usize)?, rank: 0 })
+    let known = |target: (u32, u32)| {
+        let feed = &feeds[target.0 as usize];
+        Ok(Known { target, feed, indicator: feed.indicators.get(target.1 as usize)?, rank: 0 })
     };
-    let mut all: Vec<Known<'a>> = targets.iter().map(known).collect::<Result<_, StoreError>>()?;
+    let mut all: Vec<Known<'a>> = targets.into_iter().map(known).collect::<Result<_, StoreError>>()?;
     let mut ids: Vec<String> = all.iter().map(|known| known.indicator.id.clone()).collect();
     ids.sort_unstable();
     for known in &mut all {
         known.rank = ids.partition_point(|id| *id < known.indicator.id);
     }
-    Ok((targets, all))
+    Ok(all)
 }
 
 /// Index rows whose text an expression matches, in the expression's declared fields.
@@ -244,17 +243,13 @@ fn is_own_kind(field: Field, kind: Kind) -> bool {
 }
 
 /// Spreads meetings over the events that carry the observables.
-fn found(
-    met: &[Meeting],
-    numbers: &[u64],
-    seen: &[Observable],
-    targets: &[(u32, u32)],
-    known: &[Known<'_>],
-) -> Vec<Found> {
+fn found(met: &[Meeting], numbers: &[u64], seen: &[Observable], known: &[Known<'_>]) -> Vec<Found> {
     let mut all = Vec::new();
     for Meeting { row, target } in met {
         let Ok(observable) = numbers.binary_search(row) else { continue };
-        let Ok(at) = targets.binary_search(&(target.feed, target.indicator)) else { continue };
+        let Ok(at) = known.binary_search_by_key(&(target.feed, target.indicator), |k| k.target) else {
+            continue;
+        };
         let (seen, claim) = (&seen[observable], known[at].claim());
         let part = claim.parts.get(target.part as usize);
         if part.and_then(|p| p.field).is_some_and(|field| field != seen.field) {

@@ -13,14 +13,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BinaryBuilder, Int64Array, RecordBatch, StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, Int64Array, RecordBatch, StringArray, StringBuilder,
 };
+use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use comity_model::canonical::quad;
 use comity_model::{Field, Kind, key};
 use parquet::basic::Encoding;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
-use parquet::file::properties::WriterPropertiesBuilder;
+use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::StoreError;
@@ -30,7 +31,7 @@ use crate::tables::{self, RowGroups};
 /// Name of the observables file within its item.
 pub const OBSERVABLES_FILE: &str = "observables.parquet";
 /// Rows of a page: what a search for one value has to decode.
-const PAGE_ROWS: usize = 2_048;
+const PAGE_ROWS: usize = 512;
 /// Rows from which a row group is full.
 const GROUP_ROWS: usize = 1 << 17;
 /// Bytes of row lists from which a row group is full.
@@ -100,6 +101,10 @@ fn properties() -> WriterPropertiesBuilder {
         let column = ColumnPath::from(name);
         props =
             props.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, encoding);
+    }
+    // least and greatest of these rule nothing out, and every search reads the statistics
+    for name in ["field", "rows", "altered"] {
+        props = props.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
     }
     props
 }
@@ -229,41 +234,73 @@ pub fn scan(
     let path = item.join(OBSERVABLES_FILE);
     let integrity = |message: &str| StoreError::Integrity { path: path.clone(), message: message.into() };
     let reader = tables::open(&path)?;
-    let ranges = wanted_ranges(reader.metadata(), wanted);
-    if ranges.is_empty() {
+    let pages = wanted_pages(reader.metadata(), wanted);
+    if pages.is_empty() {
         return Ok(());
     }
-    let mut numbers = ranges.iter().cloned().flatten();
-    let mut before = 0;
-    for batch in tables::fetch_ranges(reader, &path, &["kind", "value"], ranges.iter().cloned())? {
-        let (kinds, values) = (column::<StringArray>(&batch, 0)?, column::<StringArray>(&batch, 1)?);
-        let mut known: Option<(&str, Kind)> = None;
-        for (kind, value) in kinds.iter().flatten().zip(values.iter().flatten()) {
-            let Some(number) = numbers.next() else { break };
-            let kind = match known {
-                Some((text, parsed)) if text == kind => parsed,
-                _ => kind.parse().map_err(|e: comity_model::UnknownToken| integrity(&e.to_string()))?,
-            };
-            known = Some((kind.as_str(), kind));
-            let bytes;
-            let key = match kind {
-                Kind::Ipv4Addr => {
-                    let address = quad(value).ok_or_else(|| integrity("an IPv4 address is none"))?;
-                    IndexKey::of_quad(address)
-                }
-                _ => {
-                    bytes = key::of_observable(kind, value);
-                    IndexKey::new(kind, &bytes)
-                }
-            };
-            if key.order < before {
-                return Err(integrity("is not in the order of its keys"));
+    let mut kinds = Vec::new();
+    let mixed: Vec<_> =
+        pages.iter().filter(|page| page.kind.is_none()).map(|page| page.rows.clone()).collect();
+    if !mixed.is_empty() {
+        for batch in tables::fetch_ranges(tables::open(&path)?, &path, &["kind"], mixed.into_iter())? {
+            for kind in column::<StringArray>(&batch, 0)?.iter().flatten() {
+                kinds.push(kind.parse::<Kind>().map_err(|e| integrity(&e.to_string()))?);
             }
-            before = key.order;
-            take(number as u64, &key);
         }
     }
+    let rows = pages.iter().map(|page| page.rows.clone());
+    let batches = tables::fetch_ranges(reader, &path, &["value"], rows)?;
+    let columns: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(0).as_ref()).collect();
+    let values = concat(&columns).map_err(|e| StoreError::arrow(OBSERVABLES_FILE, e))?;
+    let values = values.as_string_opt::<i32>().ok_or_else(|| integrity("values are no text"))?;
+    if values.len() != pages.iter().map(|page| page.rows.len()).sum::<usize>() {
+        return Err(integrity("has fewer values than rows"));
+    }
+    let (mut kinds, mut start, mut before) = (kinds.into_iter(), 0, 0);
+    let mut scratch = Vec::new();
+    for Page { rows, greatest, kind } in pages {
+        let value = |row: usize| values.value(start + row - rows.start);
+        for block in (rows.start..rows.end).step_by(BLOCK_ROWS).map(|row| row..rows.end.min(row + BLOCK_ROWS))
+        {
+            if let Some(kind) = kind {
+                // most blocks of a page have nothing that was looked for
+                let least = key_of(kind, value(block.start), &mut scratch).map_err(integrity)?.order;
+                let next = if block.end < rows.end { value(block.end) } else { "" };
+                let bound = match next {
+                    "" => greatest,
+                    next => key_of(kind, next, &mut scratch).map_err(integrity)?.order,
+                };
+                if !wanted(least, bound) {
+                    continue;
+                }
+            }
+            for row in block {
+                let Some(kind) = kind.or_else(|| kinds.next()) else {
+                    return Err(integrity("has fewer kinds than rows"));
+                };
+                let key = key_of(kind, value(row), &mut scratch).map_err(integrity)?;
+                if key.order < before {
+                    return Err(integrity("is not in the order of its keys"));
+                }
+                before = key.order;
+                take(row as u64, &key);
+            }
+        }
+        start += rows.len();
+    }
     Ok(())
+}
+
+/// Rows of a page that are looked at together.
+const BLOCK_ROWS: usize = 32;
+
+/// The key of a value.
+fn key_of<'a>(kind: Kind, value: &str, scratch: &'a mut Vec<u8>) -> Result<IndexKey<'a>, &'static str> {
+    if kind == Kind::Ipv4Addr {
+        return quad(value).map(IndexKey::of_quad).ok_or("an IPv4 address is none");
+    }
+    *scratch = key::of_observable(kind, value);
+    Ok(IndexKey::new(kind, scratch))
 }
 
 /// Hands every index row to `take`: its number, kind, field and value.
@@ -290,24 +327,36 @@ pub fn scan_values(item: &Path, take: &mut dyn FnMut(u64, Kind, Field, &str)) ->
     Ok(())
 }
 
-/// Ranges of rows whose pages can hold a wanted key.
-fn wanted_ranges(
+/// A page that can hold a wanted key.
+struct Page {
+    rows: Range<usize>,
+    /// No key of the page has a greater order.
+    greatest: u128,
+    /// The kind of all its values, where it is known to be one.
+    kind: Option<Kind>,
+}
+
+fn wanted_pages(
     metadata: &parquet::file::metadata::ParquetMetaData,
     wanted: &dyn Fn(u128, u128) -> bool,
-) -> Vec<Range<usize>> {
+) -> Vec<Page> {
+    let kind_of = |order: u128| Kind::ALL.get(usize::from(order.to_be_bytes()[0])).copied();
     let pages = pages(metadata);
-    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let mut all = Vec::new();
     for (at, (rows, first)) in pages.iter().enumerate() {
         // the first key of the next page is none of this one, but bounds those that are
         let next = pages.get(at + 1).map_or(Some(u128::MAX), |(_, next)| *next);
-        if first.zip(next).is_none_or(|(least, greatest)| wanted(least, greatest)) {
-            match ranges.last_mut() {
-                Some(last) if last.end == rows.start => last.end = rows.end,
-                _ => ranges.push(rows.clone()),
+        let rows = rows.clone();
+        match first.zip(next) {
+            Some((least, greatest)) if wanted(least, greatest) => {
+                let kind = kind_of(least).filter(|kind| kind_of(greatest) == Some(*kind));
+                all.push(Page { rows, greatest, kind });
             }
+            Some(_) => {}
+            None => all.push(Page { rows, greatest: u128::MAX, kind: None }),
         }
     }
-    ranges
+    all
 }
 
 /// The order of a stored key; `None` where its kind is none.
@@ -379,4 +428,66 @@ fn column<T: Array + 'static>(batch: &RecordBatch, at: usize) -> Result<&T, Stor
         path: OBSERVABLES_FILE.into(),
         message: format!("column {at} is not of the type that comity writes"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::Stage;
+    use crate::index::{IndexBuilder, Posted, RunBuilder};
+
+    /// Values of three kinds, more than a page of two of them.
+    fn values() -> Vec<(Kind, String)> {
+        let quads = (0..1_500_u32).map(|n| (Kind::Ipv4Addr, Ipv4Addr::from(n * 2_654_435).to_string()));
+        let names = (0..1_500).map(|n| (Kind::DomainName, format!("n{n:04}.example")));
+        let mut all: Vec<_> = quads.chain([(Kind::Ipv6Addr, "2001:db8::1".into())]).chain(names).collect();
+        all.sort_by_key(|(kind, value)| (*kind as u8, key::of_observable(*kind, value)));
+        all
+    }
+
+    #[test]
+    fn a_scan_gives_every_row_that_is_wanted_whatever_it_skips() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = Stage::new(scratch.path(), "t").unwrap();
+        let mut run = RunBuilder::default();
+        let all = values();
+        for (kind, value) in &all {
+            let key = key::of_observable(*kind, value);
+            let order = order(*kind, &key);
+            run.push(&Posted {
+                order,
+                kind: *kind,
+                key: &key,
+                field: Field::SrcIp,
+                rows: &[0],
+                altered: &[],
+            });
+        }
+        let mut index = IndexBuilder::default();
+        index.add(run.finish(), 0, &stage).unwrap();
+        let entries = index.finish(&stage).unwrap();
+        assert_eq!(write(stage.create(OBSERVABLES_FILE).unwrap(), entries).unwrap(), all.len() as u64);
+        let orders: Vec<u128> = all.iter().map(|(k, v)| order(*k, &key::of_observable(*k, v))).collect();
+        let scanned = |wanted: &dyn Fn(u128, u128) -> bool| {
+            let mut rows = Vec::new();
+            scan(stage.path(), wanted, &mut |row, key| {
+                assert_eq!(key.order, orders[usize::try_from(row).unwrap()], "row {row}");
+                rows.push(usize::try_from(row).unwrap());
+            })
+            .unwrap();
+            rows
+        };
+        assert_eq!(scanned(&|_, _| true), (0..all.len()).collect::<Vec<_>>());
+        assert!(scanned(&|_, _| false).is_empty());
+        for looked_for in (0..all.len()).step_by(37) {
+            let order = orders[looked_for];
+            let rows = scanned(&|least, greatest| least <= order && order <= greatest);
+            assert!(rows.contains(&looked_for), "row {looked_for} of {rows:?}");
+            // of one page, a block or two, but where it has two kinds
+            assert!(rows.len() <= PAGE_ROWS + 2 * BLOCK_ROWS, "{}", rows.len());
+        }
+        let pages: std::collections::BTreeSet<usize> =
+            scanned(&|least, greatest| least <= orders[40] && orders[40] <= greatest).into_iter().collect();
+        assert!(pages.len() <= 2 * BLOCK_ROWS, "{}", pages.len());
+    }
 }
