@@ -129,6 +129,7 @@ pub struct Intake<'a> {
 struct Pending {
     path: PathBuf,
     shown: String,
+    id: Sha256Digest,
     bytes: u64,
     intake: EvidenceIntake,
     finished: JoinHandle<Result<Finished, JobError>>,
@@ -335,6 +336,11 @@ impl<'a> Intake<'a> {
         }
         let read = self.read(declared, input)?;
         let (id, bytes) = (read.normalised.id, read.normalised.bytes);
+        if self.pending.iter().any(|pending| pending.id == id) {
+            // the file grew to what another is while both were read
+            self.settle()?;
+            return self.evidence_item(declared, input);
+        }
         let before: u64 = self.pending.iter().map(|p| p.bytes).sum();
         if before + bytes > PENDING_BYTES || self.pending.len() >= PENDING_ITEMS {
             self.settle()?;
@@ -354,7 +360,7 @@ impl<'a> Intake<'a> {
             Ok(Finished { ingested, files })
         });
         let (path, shown) = (input.path.clone(), input.shown.clone());
-        self.pending.push(Pending { path, shown, bytes, intake, finished });
+        self.pending.push(Pending { path, shown, id, bytes, intake, finished });
         Ok(None)
     }
 
