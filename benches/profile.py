@@ -36,7 +36,7 @@ def say(line=""):
 
 def profile(stage, *command):
     data = a.work / "perf.data"
-    subprocess.run(["perf", "record", "-q", "-o", data, "-F", "997", "--call-graph", "dwarf,16384", "--", COMITY, "-q", *command],
+    subprocess.run(["perf", "record", "-q", "-N", "-o", data, "-F", "997", "--call-graph", "dwarf,16384", "--", COMITY, "-q", *command],
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     out = subprocess.run(["perf", "script", "--no-inline", "-i", data, "-F", "ip,sym"], text=True, capture_output=True).stdout
     data.unlink()
