@@ -6,7 +6,8 @@ use comity_model::key::{self, Claimed, Span};
 use comity_model::{Field, Kind, Tlp, canonical};
 use comity_store::StoreError;
 use comity_store::feed::{Indicators, Slice};
-use comity_store::observables::{self, IndexKey};
+use comity_store::index::order;
+use comity_store::observables::IndexKey;
 use rayon::prelude::*;
 
 /// A feed with its indicators.
@@ -33,7 +34,7 @@ pub struct Target {
     pub part: u32,
 }
 
-/// A range of index keys that an indicator covers. Nearly all comparisons are of [orders](observables::order); only keys
+/// A range of index keys that an indicator covers. Nearly all comparisons are of [orders](order); only keys
 /// that go on behind what these reach are looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Range {
@@ -44,7 +45,7 @@ pub(crate) struct Range {
     /// Where the keys lie: number of the bytes, place of the first key, its length and that of the first key past
     /// the end, which follows it. Nothing lies there for IPv4 addresses, whose order says all.
     bytes: u32,
-    at: u32,
+    at: usize,
     lo_length: u32,
     hi_length: u32,
     pub(crate) target: Target,
@@ -60,7 +61,7 @@ struct Ranges {
 
 impl Ranges {
     fn push(&mut self, span: &Span, target: Target) {
-        let order = |key: &[u8]| observables::order(span.kind, key);
+        let order = |key: &[u8]| order(span.kind, key);
         let lo = order(&span.lo);
         let last = match span.hi.split_last() {
             // one key or addresses: the last key is what stands before the zero
@@ -71,7 +72,7 @@ impl Ranges {
         let mut range = Range { lo, last, bytes: 0, at: 0, lo_length: 0, hi_length: 0, target };
         if span.kind != Kind::Ipv4Addr {
             (range.at, range.lo_length, range.hi_length) =
-                (number(self.bytes.len()), number(span.lo.len()), number(span.hi.len()));
+                (self.bytes.len(), number(span.lo.len()), number(span.hi.len()));
             self.bytes.extend_from_slice(&span.lo);
             self.bytes.extend_from_slice(&span.hi);
         }
@@ -138,10 +139,7 @@ impl ClaimIndex {
     fn keys(&self, range: &Range) -> (&[u8], &[u8]) {
         let bytes = self.bytes.get(range.bytes as usize).map_or(&[][..], Vec::as_slice);
         let (lo, hi) = (range.lo_length as usize, range.hi_length as usize);
-        bytes
-            .get(range.at as usize..)
-            .and_then(|rest| rest.get(..lo + hi)?.split_at_checked(lo))
-            .unwrap_or_default()
+        bytes.get(range.at..).and_then(|rest| rest.get(..lo + hi)?.split_at_checked(lo)).unwrap_or_default()
     }
 
     /// Whether a range begins at a key or before it.

@@ -33,7 +33,7 @@ use crate::dossier::entries;
 use crate::intake::{ALLOW_LIST_RECORD, AllowListRecord, FEED_RECORD, INTAKE, NORMALISED};
 use crate::progress::Progress;
 use crate::run::{COMMIT, DEFINITION, Details as Ran, Report};
-use crate::{JobError, chance, clock};
+use crate::{JobError, chance, clock, user_dir};
 
 /// Name of the record of a membership.
 pub(crate) const CASE_MEMBER: &str = "member.json";
@@ -416,7 +416,7 @@ pub(crate) struct ProgramDigest(JoinHandle<Option<Result<Sha256Digest, JobError>
 
 impl ProgramDigest {
     pub(crate) fn begin() -> Self {
-        let memory = || cache_dir().map(|dir| dir.join("program"));
+        let memory = || user_dir("XDG_CACHE_HOME", ".cache").map(|dir| dir.join("comity/program"));
         let program = || std::env::current_exe().ok();
         Self(thread::spawn(move || Some(program_digest(&program()?, memory(), clock::now_s()))))
     }
@@ -447,13 +447,6 @@ fn program_digest(program: &Path, memory: Option<PathBuf>, now_s: i64) -> Result
         let _ = remember(&memory, &format!("{before} {digest}\n"));
     }
     Ok(digest)
-}
-
-/// `$XDG_CACHE_HOME/comity`, else `~/.cache/comity`.
-fn cache_dir() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
-    Some(cache.or_else(home)?.join("comity"))
 }
 
 fn remember(memory: &Path, text: &str) -> io::Result<()> {

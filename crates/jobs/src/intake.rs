@@ -296,23 +296,11 @@ impl<'a> Intake<'a> {
 
     /// Takes an evidence item; gives what to say of one that was in the case.
     fn evidence_item(&mut self, declared: &Evidence, input: &Input) -> Result<Option<String>, JobError> {
-        let mut own = declared.clone();
-        own.path = vec![input.shown.clone()];
-        let intake = EvidenceIntake {
-            path: input.shown.clone(),
-            source: std::path::absolute(&input.path).unwrap_or_else(|_| input.path.clone()),
-            received_at: clock::now(),
-            jurisdiction: declared.jurisdiction.to_string(),
-            authority: declared.authority.clone(),
-            legal_basis: legal_basis(declared),
-            tlp: declared.tlp,
-            pap: declared.pap,
-            clock_uncertainty_us: declared.clock_uncertainty.as_ref().map_or(0, |span| span.as_us().abs()),
-            declared: serde_json::to_value(&own).unwrap_or(Value::Null),
-        };
-        if let Some((id, digests)) =
-            self.known(Shelf::Evidence, &input.path, &ingest::algorithms(declared))?
-        {
+        let intake = evidence_intake(declared, input);
+        let known = self.known(Shelf::Evidence, &input.path, &ingest::algorithms(declared))?;
+        // an item keeps the secret of its salts for good, so that the same records in the same framing have one tree
+        let mut secret = None;
+        if let Some((id, digests)) = known {
             let item = self.case.item(Shelf::Evidence, &id);
             let known: Option<Normalised> = Case::record(&item, NORMALISED)?;
             if let Some(known) = known {
@@ -333,14 +321,29 @@ impl<'a> Intake<'a> {
                 let other = twin.originals.first().cloned().unwrap_or_default();
                 return Err(JobError::TwoReadings { path: input.path.clone(), other });
             }
+            secret = record_tree::secret(&item)?;
         }
-        let read = self.read(declared, input)?;
-        let (id, bytes) = (read.normalised.id, read.normalised.bytes);
-        if self.pending.iter().any(|pending| pending.id == id) {
+        let secret = secret.unwrap_or_else(chance::bytes);
+        let read = ingest::read(&input.path, declared, &self.case.tmp(), secret, self.progress)?;
+        let read_as = &read.normalised;
+        check_holder_digests(&input.path, declared, &read_as.id, &read_as.digests)?;
+        if self.pending.iter().any(|pending| pending.id == read_as.id) {
             // the file grew to what another is while both were read
             self.settle()?;
             return self.evidence_item(declared, input);
         }
+        self.set_aside(read, intake, input)?;
+        Ok(None)
+    }
+
+    /// Lets another thread end the tables of an item that was read.
+    fn set_aside(
+        &mut self,
+        read: ingest::Read,
+        intake: EvidenceIntake,
+        input: &Input,
+    ) -> Result<(), JobError> {
+        let (id, bytes) = (read.normalised.id, read.normalised.bytes);
         let before: u64 = self.pending.iter().map(|p| p.bytes).sum();
         if before + bytes > PENDING_BYTES || self.pending.len() >= PENDING_ITEMS {
             self.settle()?;
@@ -361,21 +364,7 @@ impl<'a> Intake<'a> {
         });
         let (path, shown) = (input.path.clone(), input.shown.clone());
         self.pending.push(Pending { path, shown, id, bytes, intake, finished });
-        Ok(None)
-    }
-
-    /// Reads an original. An item keeps the secret of its salts for good, so that the same records in the
-    /// same framing have one tree.
-    fn read(&mut self, declared: &Evidence, input: &Input) -> Result<ingest::Read, JobError> {
-        let known = self.known(Shelf::Evidence, &input.path, &[])?;
-        let secret = match known {
-            Some((id, _)) => record_tree::secret(&self.case.item(Shelf::Evidence, &id))?,
-            None => None,
-        };
-        let secret = secret.unwrap_or_else(chance::bytes);
-        let read = ingest::read(&input.path, declared, &self.case.tmp(), secret, self.progress)?;
-        check_holder_digests(&input.path, declared, &read.normalised.id, &read.normalised.digests)?;
-        Ok(read)
+        Ok(())
     }
 
     /// Records that the same bytes were handed in again.
@@ -612,6 +601,24 @@ impl<'a> Intake<'a> {
             });
         }
         Ok(())
+    }
+}
+
+/// How an evidence item is handed in.
+fn evidence_intake(declared: &Evidence, input: &Input) -> EvidenceIntake {
+    let mut own = declared.clone();
+    own.path = vec![input.shown.clone()];
+    EvidenceIntake {
+        path: input.shown.clone(),
+        source: std::path::absolute(&input.path).unwrap_or_else(|_| input.path.clone()),
+        received_at: clock::now(),
+        jurisdiction: declared.jurisdiction.to_string(),
+        authority: declared.authority.clone(),
+        legal_basis: legal_basis(declared),
+        tlp: declared.tlp,
+        pap: declared.pap,
+        clock_uncertainty_us: declared.clock_uncertainty.as_ref().map_or(0, |span| span.as_us().abs()),
+        declared: serde_json::to_value(&own).unwrap_or(Value::Null),
     }
 }
 

@@ -29,6 +29,8 @@ pub mod told;
 pub mod transport;
 pub mod verify;
 
+use std::path::PathBuf;
+
 pub use comity_provenance::Sha256Digest;
 pub use comity_store::case::{Case, Identity};
 pub use error::JobError;
@@ -40,4 +42,11 @@ pub use error::JobError;
 pub fn use_threads(count: usize) -> Result<(), JobError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build_global();
     pool.map_err(|e| JobError::Nothing(format!("{count} threads can't be used: {e}")))
+}
+
+/// A directory of the user by the XDG Base Directory Specification: what the variable says where it is an absolute
+/// path, else this one under the home directory.
+pub(crate) fn user_dir(variable: &str, under_home: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(under_home)))
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
 pub use comity_export::{Section, Summary, plain};
@@ -59,9 +59,15 @@ fn counted(count: usize, what: &str) -> String {
 /// A column of a table, as text; empty where null or absent.
 struct Texts<'a>(Option<&'a dyn Array>);
 
-impl Texts<'_> {
-    fn of<'a>(batch: &'a RecordBatch, name: &str) -> Texts<'a> {
-        Texts(batch.column_by_name(name).map(|c| c.as_ref()))
+impl<'a> Texts<'a> {
+    fn of(batch: &'a RecordBatch, name: &str) -> Self {
+        Self(batch.column_by_name(name).map(|c| c.as_ref()))
+    }
+
+    /// The text itself, where the column is one of our own texts.
+    fn word(&self, row: usize) -> &'a str {
+        let words = self.0.and_then(|column| column.as_string_opt::<i32>());
+        words.filter(|words| words.is_valid(row)).map_or("", |words| words.value(row))
     }
 
     fn at(&self, row: usize) -> String {
@@ -82,19 +88,6 @@ impl Texts<'_> {
             },
             None => String::new(),
         }
-    }
-}
-
-/// A column of texts of our own table; empty where null or absent.
-struct Words<'a>(Option<&'a StringArray>);
-
-impl<'a> Words<'a> {
-    fn of(batch: &'a RecordBatch, name: &str) -> Self {
-        Self(batch.column_by_name(name).and_then(|c| c.as_string_opt()))
-    }
-
-    fn at(&self, row: usize) -> &'a str {
-        self.0.filter(|words| words.is_valid(row)).map_or("", |words| words.value(row))
     }
 }
 
@@ -137,12 +130,12 @@ impl<'a> Tally<'a> {
     fn of(batches: &'a [RecordBatch]) -> Self {
         let mut tally = Self::default();
         for batch in batches {
-            let id = Words::of(batch, "indicator_id");
+            let id = Texts::of(batch, "indicator_id");
             let mut row = 0;
             // sightings of one indicator follow one another
             while row < batch.num_rows() {
                 let end =
-                    (row..batch.num_rows()).find(|&r| id.at(r) != id.at(row)).unwrap_or(batch.num_rows());
+                    (row..batch.num_rows()).find(|&r| id.word(r) != id.word(row)).unwrap_or(batch.num_rows());
                 tally.add(batch, row..end);
                 row = end;
             }
@@ -152,23 +145,23 @@ impl<'a> Tally<'a> {
 
     /// Counts sightings of one indicator.
     fn add(&mut self, batch: &'a RecordBatch, rows: Range<usize>) {
-        let word = |name: &str| Words::of(batch, name).at(rows.start);
+        let word = |name: &str| Texts::of(batch, name).word(rows.start);
         let value = (word("indicator_kind"), word("indicator_value"));
         self.sightings += rows.len();
         self.seen_by_feed.entry(word("feed")).or_default().insert(word("indicator_id"));
         let marks = self.marks.entry(value).or_default();
-        let (jurisdiction, allow_list) = (Words::of(batch, "jurisdiction"), Words::of(batch, "allow_list"));
+        let (jurisdiction, allow_list) = (Texts::of(batch, "jurisdiction"), Texts::of(batch, "allow_list"));
         let valid = batch.column_by_name("valid_at_time").and_then(|c| c.as_boolean_opt());
         let times = batch.column_by_name("time_us").and_then(|c| c.as_primitive_opt::<Int64Type>());
         for row in rows {
-            let jurisdiction = jurisdiction.at(row);
+            let jurisdiction = jurisdiction.word(row);
             *self.jurisdictions.entry(jurisdiction).or_default() += 1;
             match valid.filter(|valid| valid.is_valid(row)).map(|valid| valid.value(row)) {
                 Some(true) => (self.valid, marks.valid) = (self.valid + 1, true),
                 Some(false) => (self.not_valid, marks.not_valid) = (self.not_valid + 1, true),
                 None => self.unknown += 1,
             }
-            if !allow_list.at(row).is_empty() {
+            if !allow_list.word(row).is_empty() {
                 (self.allow_listed, marks.allow_listed) = (self.allow_listed + 1, true);
             }
             if let Some(time) = times.filter(|times| times.is_valid(row)).map(|times| times.value(row)) {

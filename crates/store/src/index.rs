@@ -23,9 +23,9 @@ const MEMORY_BUDGET: usize = 192 << 20;
 /// Bytes of entries from which a frame of a spilled run is full.
 const FRAME_BYTES: usize = 256 << 10;
 
-/// The first 16 bytes of (kind, key). Keys of IPv4 addresses share their first 12 bytes, which say
-/// nothing, so the whole address fits.
-pub(crate) fn order(kind: Kind, key: &[u8]) -> u128 {
+/// The first 16 bytes of (kind, key), as a number that sorts as they do. Keys of IPv4 addresses share
+/// their first 12 bytes, which say nothing, so the whole address fits.
+pub fn order(kind: Kind, key: &[u8]) -> u128 {
     let told = match key {
         [_, _, _, _, _, _, _, _, _, _, _, _, four @ ..] if kind == Kind::Ipv4Addr => four,
         _ => key,

@@ -25,7 +25,7 @@ use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::StoreError;
-use crate::index::{self, Entry, Merge, Rows};
+use crate::index::{Entry, Merge, Rows, order, order_of_quad};
 use crate::tables::{self, RowGroups};
 
 /// Name of the observables file within its item.
@@ -50,12 +50,6 @@ pub fn schema() -> SchemaRef {
     ]))
 }
 
-/// The first 16 bytes of a kind's number and a sort key, as a number that sorts as they do; of an IPv4 address,
-/// all of it.
-pub fn order(kind: Kind, key: &[u8]) -> u128 {
-    index::order(kind, key)
-}
-
 /// Kind and sort key of an index row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexKey<'a> {
@@ -74,7 +68,7 @@ impl<'a> IndexKey<'a> {
 
     /// Of an IPv4 address, which its order says whole.
     fn of_quad(address: Ipv4Addr) -> Self {
-        Self { order: index::order_of_quad(address.to_bits()), kind: Kind::Ipv4Addr, key: &[] }
+        Self { order: order_of_quad(address.to_bits()), kind: Kind::Ipv4Addr, key: &[] }
     }
 
     /// The sort key; not said of an IPv4 address.
@@ -242,7 +236,12 @@ pub fn scan(
     let mixed: Vec<_> =
         pages.iter().filter(|page| page.kind.is_none()).map(|page| page.rows.clone()).collect();
     if !mixed.is_empty() {
-        for batch in tables::fetch_ranges(tables::open(&path)?, &path, &["kind"], mixed.into_iter())? {
+        for batch in tables::fetch_ranges(
+            tables::with_footer(reader.metadata(), &path)?,
+            &path,
+            &["kind"],
+            mixed.into_iter(),
+        )? {
             for kind in column::<StringArray>(&batch, 0)?.iter().flatten() {
                 kinds.push(kind.parse::<Kind>().map_err(|e| integrity(&e.to_string()))?);
             }
@@ -336,6 +335,7 @@ struct Page {
     kind: Option<Kind>,
 }
 
+/// The pages that can hold a wanted key.
 fn wanted_pages(
     metadata: &parquet::file::metadata::ParquetMetaData,
     wanted: &dyn Fn(u128, u128) -> bool,

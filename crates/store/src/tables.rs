@@ -18,7 +18,7 @@ use parquet::arrow::arrow_writer::{
 };
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
@@ -69,14 +69,14 @@ pub(crate) fn write_as(
             (at, rows) = (at + part.num_rows(), rows + part.num_rows());
             group.push(part.columns().to_vec());
             if rows == GROUP_ROWS {
-                let full = std::mem::take(&mut group);
+                out.write(&group).map_err(wrap)?;
+                group.clear();
                 rows = 0;
-                out.append(out.encoder().encode(&full).map_err(wrap)?).map_err(wrap)?;
             }
         }
     }
     if !group.is_empty() {
-        out.append(out.encoder().encode(&group).map_err(wrap)?).map_err(wrap)?;
+        out.write(&group).map_err(wrap)?;
     }
     out.close().map_err(wrap)
 }
@@ -138,6 +138,11 @@ impl RowGroups {
         &self.encoder
     }
 
+    /// Encodes and appends a row group, given as the columns of its parts.
+    fn write(&mut self, parts: &[Vec<ArrayRef>]) -> Result<(), ParquetError> {
+        self.append(self.encoder.encode(parts)?)
+    }
+
     pub(crate) fn append(&mut self, columns: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
         for column in columns {
@@ -158,19 +163,27 @@ impl RowGroups {
 pub fn read(path: &Path) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
     let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| StoreError::parquet(path, e))?;
-    let schema = Arc::clone(reader.schema());
-    let metadata = ArrowReaderMetadata::try_new(Arc::clone(reader.metadata()), ArrowReaderOptions::new())
-        .map_err(|e| StoreError::parquet(path, e))?;
+    let (schema, metadata) = (Arc::clone(reader.schema()), Arc::clone(reader.metadata()));
     let of_group = |group: usize| -> Result<Vec<RecordBatch>, StoreError> {
-        let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
-        let reader = reader.with_row_groups(vec![group]).with_batch_size(1 << 16).build();
+        let reader =
+            with_footer(&metadata, path)?.with_row_groups(vec![group]).with_batch_size(1 << 16).build();
         let batches = reader.map_err(|e| StoreError::parquet(path, e))?;
         batches.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))
     };
-    let groups = metadata.metadata().num_row_groups();
+    let groups = metadata.num_row_groups();
     let batches: Vec<Vec<_>> = (0..groups).into_par_iter().map(of_group).collect::<Result<_, _>>()?;
     Ok((schema, batches.into_iter().flatten().collect()))
+}
+
+/// Opens a Parquet file whose footer was read before.
+pub(crate) fn with_footer(
+    footer: &Arc<ParquetMetaData>,
+    path: &Path,
+) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
+    let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
+    let metadata = ArrowReaderMetadata::try_new(Arc::clone(footer), ArrowReaderOptions::new());
+    let metadata = metadata.map_err(|e| StoreError::parquet(path, e))?;
+    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
 }
 
 /// A refused record or claim, with its place.

@@ -12,14 +12,12 @@ use comity_provenance::Sha256Digest;
 use comity_provenance::log::Checkpoint;
 use comity_store::StoreError;
 
-use crate::JobError;
+use crate::{JobError, user_dir};
 
 /// Where checkpoints are remembered unless the user says otherwise: `$XDG_STATE_HOME/comity/checkpoints`, else
 /// `~/.local/state/comity/checkpoints`.
 pub fn default_memory() -> Option<PathBuf> {
-    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state"));
-    Some(state.or_else(home)?.join("comity/checkpoints"))
+    Some(user_dir("XDG_STATE_HOME", ".local/state")?.join("comity/checkpoints"))
 }
 
 fn file_of(memory: &Path, origin: &str, ending: &str) -> PathBuf {
