@@ -1,13 +1,15 @@
 //! The indicators of all feeds as one sorted list of key ranges, ready to be merged with an index.
 
 use std::cmp::Ordering;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use comity_model::key::{self, Claimed, Span};
 use comity_model::{Field, Kind, Tlp, canonical};
 use comity_store::StoreError;
 use comity_store::feed::{Indicators, Slice};
 use comity_store::index::order;
-use comity_store::observables::IndexKey;
+use comity_store::observables::{Index, IndexKey};
 use rayon::prelude::*;
 
 /// A feed with its indicators.
@@ -94,13 +96,20 @@ pub struct Pattern {
 /// The indicators of all feeds, ready for the merge.
 #[derive(Debug, Default)]
 pub struct ClaimIndex {
+    /// Those that cover keys.
+    pub sorted: Sorted,
+    /// Indicators searched for in text.
+    pub patterns: Vec<Pattern>,
+}
+
+/// Key ranges in order.
+#[derive(Debug, Default)]
+pub struct Sorted {
     /// By first key.
     pub(crate) ranges: Vec<Range>,
     /// For each range, the greatest order of a key that it or one before it holds.
     reach: Vec<u128>,
-    bytes: Vec<Vec<u8>>,
-    /// Indicators searched for in text.
-    pub patterns: Vec<Pattern>,
+    bytes: Arc<Vec<Vec<u8>>>,
 }
 
 impl ClaimIndex {
@@ -109,30 +118,74 @@ impl ClaimIndex {
     /// # Errors
     /// Where an indicator is not as comity writes it.
     pub fn new(feeds: &[Feed]) -> Result<Self, StoreError> {
-        let mut index = Self::default();
-        let mut ranges = Vec::new();
+        let (mut ranges, mut bytes, mut patterns) = (Vec::new(), Vec::new(), Vec::new());
         for (number_of, feed) in (0..).zip(feeds) {
             let parts = feed.indicators.parts().par_iter();
             let parts: Result<Vec<_>, _> = parts.map(|part| of_part(number_of, feed, part)).collect();
-            for mut part in parts? {
-                let bytes = number(index.bytes.len());
-                part.ranges.iter_mut().for_each(|range| range.bytes = bytes);
+            let parts = parts?;
+            ranges.reserve(parts.iter().map(|part| part.ranges.len()).sum());
+            for mut part in parts {
+                let number = number(bytes.len());
+                part.ranges.iter_mut().for_each(|range| range.bytes = number);
                 ranges.append(&mut part.ranges);
-                index.bytes.push(part.bytes);
-                index.patterns.extend(part.patterns);
+                bytes.push(part.bytes);
+                patterns.extend(part.patterns);
             }
         }
+        let mut sorted = Sorted { ranges: Vec::new(), reach: Vec::new(), bytes: Arc::new(bytes) };
         // of a feed, the ranges of one kind are in order already, and the sort is one that sees it
-        ranges.sort_by(|a, b| {
-            a.lo.cmp(&b.lo).then_with(|| index.keys(a).cmp(&index.keys(b))).then(a.target.cmp(&b.target))
+        ranges.par_sort_by(|a, b| {
+            a.lo.cmp(&b.lo).then_with(|| sorted.keys(a).cmp(&sorted.keys(b))).then(a.target.cmp(&b.target))
         });
+        sorted.set(ranges);
+        Ok(Self { sorted, patterns })
+    }
+}
+
+impl Sorted {
+    fn set(&mut self, ranges: Vec<Range>) {
         let reach = ranges.iter().scan(0, |reach, range| {
             *reach = range.last.max(*reach);
             Some(*reach)
         });
-        index.reach = reach.collect();
-        index.ranges = ranges;
-        Ok(index)
+        self.reach = reach.collect();
+        self.ranges = ranges;
+    }
+
+    /// The ranges without the single keys that the filter of an index says it has not; `None` where asking
+    /// it would cost more than looking at the pages.
+    ///
+    /// # Errors
+    /// Where the index does not read.
+    pub(crate) fn without_strangers(&self, index: &Index) -> Result<Option<Self>, StoreError> {
+        /// Questions that cost less than a page.
+        const A_PAGE: usize = 16;
+        if self.ranges.len() > index.pages().saturating_mul(A_PAGE) {
+            return Ok(None);
+        }
+        let Some(mut filter) = index.filter()? else { return Ok(None) };
+        let (mut kept, mut value) = (Vec::new(), String::new());
+        for range in &self.ranges {
+            value.clear();
+            if self.write_only_value(range, &mut value).is_none() || filter.may_hold(range.lo, &value)? {
+                kept.push(*range);
+            }
+        }
+        let mut sorted = Self { bytes: Arc::clone(&self.bytes), ..Self::default() };
+        sorted.set(kept);
+        Ok(Some(sorted))
+    }
+
+    /// Writes the value whose key is the only one of a range; `None` where there may be others.
+    fn write_only_value(&self, range: &Range, value: &mut String) -> Option<()> {
+        let [kind, four @ .., _, _, _, _, _, _, _, _, _, _, _] = range.lo.to_be_bytes();
+        let kind = *Kind::ALL.get(usize::from(kind))?;
+        if kind == Kind::Ipv4Addr {
+            let key = Ipv4Addr::from(four).to_ipv6_mapped().octets();
+            return (range.lo == range.last).then(|| key::write_value(kind, &key, value))?;
+        }
+        let (key, end) = self.keys(range);
+        (end.strip_suffix(&[0]) == Some(key)).then(|| key::write_value(kind, key, value))?
     }
 
     /// The first key of a range, and the first past its end, without their kind; empty for IPv4 addresses.
@@ -200,4 +253,44 @@ fn of_part(feed_number: u32, feed: &Feed, part: &Slice) -> Result<Ranges, StoreE
 
 fn number(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use comity_model::Claim;
+    use comity_store::feed;
+
+    #[test]
+    fn a_range_of_one_key_says_its_value() {
+        let claim = |kind, value: &str| Claim::new(kind, value, "");
+        let exact = Claim { exact_only: true, ..claim(Kind::DomainName, "a.example") };
+        let claims = [
+            (claim(Kind::Ipv4Addr, "192.0.2.7"), vec!["192.0.2.7"]),
+            (claim(Kind::Ipv4Net, "192.0.2.0/31"), vec![]),
+            (claim(Kind::IpPort, "192.0.2.8:443"), vec!["192.0.2.8"]),
+            (claim(Kind::Ipv6Addr, "2001:db8::1"), vec!["2001:db8::1"]),
+            (exact, vec!["a.example"]),
+            // names under it are met too
+            (claim(Kind::DomainName, "b.example"), vec![]),
+            (claim(Kind::Url, "http://c.example/d"), vec!["c.example/d", "http://c.example/d"]),
+            (Claim { prefix: true, ..claim(Kind::Url, "http://c.example/d") }, vec![]),
+            (
+                claim(Kind::FileMd5, "d41d8cd98f00b204e9800998ecf8427e"),
+                vec!["d41d8cd98f00b204e9800998ecf8427e"],
+            ),
+        ];
+        for (claim, expected) in claims {
+            let shown = claim.value.clone();
+            let indicator = feed::Indicator { id: String::new(), claim, claims: 1 };
+            let indicators = Indicators::of(feed::batches(&[indicator]).unwrap());
+            let feeds = [Feed { id: String::new(), provider: String::new(), tlp: None, indicators }];
+            let sorted = ClaimIndex::new(&feeds).unwrap().sorted;
+            let only = |range| {
+                let mut value = String::new();
+                sorted.write_only_value(range, &mut value).map(|()| value)
+            };
+            assert_eq!(sorted.ranges.iter().filter_map(only).collect::<Vec<_>>(), expected, "{shown}");
+        }
+    }
 }

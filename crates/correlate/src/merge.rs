@@ -4,12 +4,10 @@
 //! row meets every open range. Ranges are few deep (networks within networks, names within names),
 //! so the open ones are a short list.
 
-use std::path::Path;
-
 use comity_store::StoreError;
-use comity_store::observables::{self, IndexKey};
+use comity_store::observables::{Index, IndexKey};
 
-use crate::claims::{ClaimIndex, Target};
+use crate::claims::{Sorted, Target};
 
 /// An index row and the indicator that it meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,10 +22,12 @@ pub struct Meeting {
 ///
 /// # Errors
 /// Where the index does not read.
-pub fn meetings(item: &Path, claims: &ClaimIndex) -> Result<Vec<Meeting>, StoreError> {
+pub fn meetings(index: &Index, claims: &Sorted) -> Result<Vec<Meeting>, StoreError> {
+    let fewer = claims.without_strangers(index)?;
+    let claims = fewer.as_ref().unwrap_or(claims);
     let mut all = Vec::new();
     let mut sweep = Sweep { claims, next: 0, open: Vec::new() };
-    observables::scan(item, &|least, greatest| claims.meets(least, greatest), &mut |row, key| {
+    index.scan(&|least, greatest| claims.meets(least, greatest), &mut |row, key| {
         sweep.advance(key);
         all.extend(sweep.open.iter().map(|&at| Meeting { row, target: claims.ranges[at].target }));
     })?;
@@ -37,7 +37,7 @@ pub fn meetings(item: &Path, claims: &ClaimIndex) -> Result<Vec<Meeting>, StoreE
 }
 
 struct Sweep<'a> {
-    claims: &'a ClaimIndex,
+    claims: &'a Sorted,
     next: usize,
     open: Vec<usize>,
 }
@@ -62,9 +62,9 @@ impl Sweep<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::Feed;
+    use crate::claims::{ClaimIndex, Feed};
     use comity_model::{Claim, Kind, key};
-    use comity_store::feed::{Indicator, Indicators};
+    use comity_store::feed::{self, Indicator, Indicators};
     use proptest::prelude::*;
 
     fn name() -> impl Strategy<Value = String> {
@@ -115,9 +115,9 @@ mod tests {
             addresses in proptest::collection::btree_set(address(), 0..20),
         ) {
             let indicators = claims.iter().map(|c| Indicator { id: String::new(), claim: c.clone(), claims: 1 });
-            let indicators = Indicators::of(&indicators.collect::<Vec<_>>()).unwrap();
+            let indicators = Indicators::of(feed::batches(&indicators.collect::<Vec<_>>()).unwrap());
             let feeds = [Feed { id: String::new(), provider: String::new(), tlp: None, indicators }];
-            let index = ClaimIndex::new(&feeds).unwrap();
+            let index = ClaimIndex::new(&feeds).unwrap().sorted;
             let mut values: Vec<(Kind, String)> = names.into_iter().map(|n| (Kind::DomainName, n)).collect();
             values.extend(addresses.into_iter().map(|a| (Kind::Ipv4Addr, a)));
             let mut keyed: Vec<_> = values.iter().map(|(k, v)| (*k, key::of_observable(*k, v), v)).collect();

@@ -14,7 +14,7 @@ use comity_model::allow_list::AllowLists;
 use comity_model::{Claim, Field, Kind, Observe, Tlp, key};
 use comity_store::columns::time_type;
 use comity_store::feed::Indicator;
-use comity_store::observables::{self, Observable};
+use comity_store::observables::{Index, Observable};
 use comity_store::{StoreError, evidence};
 
 use crate::CorrelateError;
@@ -184,14 +184,14 @@ pub fn of_item(
     claims: &ClaimIndex,
     allow_lists: &AllowLists,
 ) -> Result<RecordBatch, CorrelateError> {
-    let mut met = meetings(&item.item, claims)?;
-    met.extend(pattern_meetings(item, claims)?);
+    let index = Index::open(&item.item)?;
+    let mut met = meetings(&index, &claims.sorted)?;
+    met.extend(pattern_meetings(&index, claims)?);
     met.sort_unstable();
     met.dedup();
     let mut numbers: Vec<u64> = met.iter().map(|m| m.row).collect();
     numbers.dedup();
-    let (seen, known) =
-        rayon::join(|| observables::fetch(&item.item, &numbers), || indicators_of(&met, feeds));
+    let (seen, known) = rayon::join(|| index.fetch(&numbers), || indicators_of(&met, feeds));
     let (seen, known) = (seen?, known?);
     let found = found(&met, &numbers, &seen, &known);
     let events = Events::fetch(item, &found, &known)?;
@@ -218,12 +218,12 @@ fn indicators_of<'a>(met: &[Meeting], feeds: &'a [Feed]) -> Result<Vec<Known<'a>
 }
 
 /// Index rows whose text an expression matches, in the expression's declared fields.
-fn pattern_meetings(item: &Evidence, claims: &ClaimIndex) -> Result<Vec<Meeting>, StoreError> {
+fn pattern_meetings(index: &Index, claims: &ClaimIndex) -> Result<Vec<Meeting>, StoreError> {
     let mut all = Vec::new();
     if claims.patterns.is_empty() {
         return Ok(all);
     }
-    observables::scan_values(&item.item, &mut |row, kind, field, value| {
+    index.scan_values(&mut |row, kind, field, value| {
         if !is_own_kind(field, kind) {
             return;
         }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use comity_model::{Claim, Reject};
+use comity_model::{Claim, Reason, Reject};
 use comity_parse::feed::{self, ClaimSink, FeedFormat, Place};
 use comity_parse::log::Sample;
 use comity_provenance::logical::Lines;
 use comity_provenance::record_tree::{BlockTree, ChunkTree, Salts, TreeBuilder, leaf};
 use comity_store::case::FeedRecord;
 use comity_store::durable::Stage;
-use comity_store::feed::{Claims, INDICATORS_FILE};
+use comity_store::feed::{Claims, INDICATORS_FILE, MAX_CLAIM_BYTES};
 use comity_store::record_tree;
 use comity_store::source::{self, Damage, plain_name};
 use comity_store::tables::{self, RejectRow, excerpt};
@@ -98,8 +98,8 @@ pub fn read(path: &Path, declared: &Feed) -> Result<ReadFeed, JobError> {
 
 fn damaged(damage: &Damage, at: u64) -> RejectRow {
     let (reason, message) = match damage {
-        Damage::Stream(message) => (comity_model::Reason::DamagedStream, message),
-        Damage::Limit(message) => (comity_model::Reason::Decompression, message),
+        Damage::Stream(message) => (Reason::DamagedStream, message),
+        Damage::Limit(message) => (Reason::Decompression, message),
     };
     RejectRow { record: 0, offset: at, length: 0, reason, message: message.clone(), text: String::new() }
 }
@@ -110,9 +110,8 @@ fn damaged(damage: &Damage, at: u64) -> RejectRow {
 /// Where the disk refuses.
 pub fn write(feed: ReadFeed, stage: &Stage, secret: [u8; 32]) -> Result<(FeedRecord, BlockTree), JobError> {
     let mut record = feed.record;
-    let indicators = feed.claims.finish(&record.id);
-    record.indicators = indicators.len() as u64;
-    let batches = comity_store::feed::batches(&indicators)?;
+    let batches = feed.claims.finish(&record.id)?;
+    record.indicators = batches.iter().map(|batch| batch.num_rows() as u64).sum();
     let (written, tree) = rayon::join(
         || comity_store::feed::write(stage, &batches),
         || tree(&run::lines_of("indicators", &batches)?, &secret),
@@ -132,8 +131,7 @@ pub(crate) fn indicator_lines(feed: &Path) -> Result<Lines, JobError> {
 
 /// The tree over the indicators of a feed that was read.
 pub(crate) fn tree_of(feed: ReadFeed, secret: &[u8; 32]) -> Result<BlockTree, JobError> {
-    let indicators = feed.claims.finish(&feed.record.id);
-    let batches = comity_store::feed::batches(&indicators)?;
+    let batches = feed.claims.finish(&feed.record.id)?;
     tree(&run::lines_of("indicators", &batches)?, secret)
 }
 
@@ -187,7 +185,11 @@ struct Sink {
 }
 
 impl ClaimSink for Sink {
-    fn accept(&mut self, _place: Place, mut claim: Claim) {
+    fn accept(&mut self, place: Place, mut claim: Claim) {
+        if claim.value.len().max(claim.original.len()) > MAX_CLAIM_BYTES {
+            let why = format!("value is longer than {MAX_CLAIM_BYTES} bytes");
+            return self.reject(place, Reject::new(Reason::TooLong, why), &claim.original);
+        }
         claim.confidence = claim.confidence.or(self.confidence);
         self.claims.push(claim);
     }
@@ -201,5 +203,23 @@ impl ClaimSink for Sink {
             message: reject.message,
             text: excerpt(text.as_bytes()),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_longer_than_any_value_is_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("list.txt");
+        let url =
+            |length: usize| format!("{}\n", "http://a.example/x".repeat(length / 18 + 1).split_at(length).0);
+        std::fs::write(&path, url(MAX_CLAIM_BYTES) + &url(MAX_CLAIM_BYTES + 1)).unwrap();
+        let declared = serde_json::from_value(json!({"path": "list.txt", "provider": "p"})).unwrap();
+        let read = read(&path, &declared).unwrap();
+        assert_eq!((read.claims.accepted(), read.rejects.len()), (1, 1));
+        assert_eq!((read.rejects[0].record, read.rejects[0].reason), (2, Reason::TooLong));
     }
 }

@@ -1,12 +1,13 @@
 //! The main job by hand: init, ingest, feed check, feed add, correlate.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use comity_parse::feed::FEED_FORMATS;
 use comity_provenance::bag::{self, ValueFault};
 use comity_store::case::FeedRecord;
 use comity_store::case::{Case, Identity};
-use comity_store::feed::Indicator;
+use comity_store::feed::{Indicators, Slice};
 use comity_store::tables::RejectRow;
 use serde::Serialize;
 
@@ -118,8 +119,8 @@ pub fn allow_list_add(case: &Case, files: &[PathBuf], progress: &dyn Progress) -
 pub struct FeedCheck {
     /// What it is read as, and the counts.
     pub record: FeedRecord,
-    /// Its indicators.
-    pub indicators: Vec<Indicator>,
+    /// How many indicators of each kind.
+    pub kinds: BTreeMap<&'static str, u64>,
     /// Claims that are refused, with the reasons.
     pub rejects: Vec<RejectRow>,
 }
@@ -136,9 +137,14 @@ pub fn feed_check(path: &Path, declared: &Feed) -> Result<FeedCheck, JobError> {
     }
     let read = feeds::read(path, declared)?;
     let (rejects, mut record) = (read.rejects, read.record);
-    let indicators = read.claims.finish(&record.id);
-    record.indicators = indicators.len() as u64;
-    Ok(FeedCheck { record, indicators, rejects })
+    let indicators = Indicators::of(read.claims.finish(&record.id)?);
+    let mut kinds = BTreeMap::new();
+    for claimed in indicators.parts().iter().flat_map(Slice::values) {
+        let kind = claimed.map_err(|e| indicators.integrity(&e.to_string()))?.kind.as_str();
+        *kinds.entry(kind).or_default() += 1;
+    }
+    record.indicators = kinds.values().sum();
+    Ok(FeedCheck { record, kinds, rejects })
 }
 
 /// Correlates all that a case holds; all built-in correlations where none is named.

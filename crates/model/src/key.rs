@@ -60,7 +60,7 @@ pub fn write_value(kind: Kind, key: &[u8], out: &mut String) -> Option<()> {
 }
 
 /// Four decimal numbers. Most of an index is written by this.
-fn write_quad(octets: [u8; 4], out: &mut String) {
+pub(crate) fn write_quad(octets: [u8; 4], out: &mut String) {
     let (mut text, mut length) = ([b'.'; 16], 0);
     for octet in octets {
         let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);

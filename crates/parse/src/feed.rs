@@ -54,7 +54,7 @@ pub struct Place {
 }
 
 /// Takes the claims of a feed. Every claim that a feed makes is either accepted or rejected, once.
-pub trait ClaimSink {
+pub trait ClaimSink: Send {
     /// Takes a claim.
     fn accept(&mut self, place: Place, claim: Claim);
     /// Takes a refusal; `text` is the claim as found.
@@ -97,22 +97,30 @@ pub struct FeedFormat {
     pub read: fn(&[u8], &FeedOptions, &mut dyn ClaimSink) -> Result<(), OptionsError>,
 }
 
-/// Reads records on all threads, and takes what comes of each in the order of the records. What is held
-/// at once is bounded, whatever their number.
-pub(crate) fn in_order<T: Send, R: Send>(
-    mut records: impl Iterator<Item = T>,
-    read: impl Fn(T) -> R + Sync,
-    mut take: impl FnMut(R),
+/// Reads records on all threads, and takes what each puts down in the order of the records, while the
+/// next are read. What is held at once is bounded, whatever their number.
+pub(crate) fn in_order<T: Copy + Send + Sync, R: Send>(
+    records: impl Iterator<Item = T> + Send,
+    read: impl Fn(T, &mut Vec<R>) + Sync,
+    mut take: impl FnMut(R) + Send,
 ) {
-    const AT_ONCE: usize = 1 << 16;
-    let mut batch = Vec::new();
-    loop {
-        batch.extend(records.by_ref().take(AT_ONCE));
-        if batch.is_empty() {
-            return;
-        }
-        let done: Vec<R> = batch.par_drain(..).with_min_len(256).map(&read).collect();
-        done.into_iter().for_each(&mut take);
+    const AT_ONCE: usize = 1 << 15;
+    const TOGETHER: usize = 1 << 9;
+    let read_some = |some: &[T]| {
+        let mut put = Vec::with_capacity(some.len());
+        some.iter().for_each(|record| read(*record, &mut put));
+        put
+    };
+    let mut records = records.fuse();
+    let mut batch: Vec<T> = records.by_ref().take(AT_ONCE).collect();
+    let mut done: Vec<Vec<R>> = Vec::new();
+    while !batch.is_empty() || !done.is_empty() {
+        let read_all = || batch.par_chunks(TOGETHER).map(read_some).collect();
+        let take_all = || {
+            done.drain(..).flatten().for_each(&mut take);
+            records.by_ref().take(AT_ONCE).collect()
+        };
+        (done, batch) = rayon::join(read_all, take_all);
     }
 }
 
@@ -123,8 +131,8 @@ mod tests {
     #[test]
     fn what_is_read_on_all_threads_comes_in_order() {
         let mut taken = Vec::new();
-        in_order(0..200_000_u32, |n| n * 2, |n| taken.push(n));
-        assert!(taken.len() == 200_000 && taken.is_sorted());
+        in_order(0..200_000_u32, |n, put| put.extend([n, n]), |n| taken.push(n));
+        assert!(taken.len() == 400_000 && taken.is_sorted());
     }
 
     #[test]

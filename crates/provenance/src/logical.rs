@@ -8,7 +8,7 @@
 //! column, TAB between, comes first; the lines follow sorted bytewise, repeated lines kept.
 //! Lists are flat. A second engine needs only its `COPY … TO`, `LC_ALL=C sort` and `sha256sum`.
 
-use std::io::Write as _;
+pub use itoa::Integer;
 
 use crate::{Sha256Digest, Sha256Hasher};
 
@@ -45,9 +45,17 @@ impl Type {
 pub struct Lines {
     header: Vec<u8>,
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    lines: Vec<Line>,
     /// Lines that were joined to these.
     joined: Vec<Self>,
+}
+
+/// Where a line lies, and its first bytes, which settle most comparisons without a look at it.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    first: u64,
+    start: usize,
+    end: usize,
 }
 
 impl Lines {
@@ -61,7 +69,13 @@ impl Lines {
             header.push_str(ty.as_str());
         }
         header.push('\n');
-        Self { header: header.into_bytes(), bytes: Vec::new(), ends: Vec::new(), joined: Vec::new() }
+        Self { header: header.into_bytes(), bytes: Vec::new(), lines: Vec::new(), joined: Vec::new() }
+    }
+
+    /// Makes room for so many rows of so many bytes in all.
+    pub fn reserve(&mut self, rows: usize, bytes: usize) {
+        self.lines.reserve(rows);
+        self.bytes.reserve(bytes);
     }
 
     /// Joins further lines of the same table.
@@ -81,9 +95,9 @@ impl Lines {
     }
 
     /// Appends an integer (or timestamp) cell to the row begun.
-    pub fn integer(&mut self, value: impl std::fmt::Display) {
-        // writing to memory does not fail
-        let _ = write!(self.bytes, "{value}\t");
+    pub fn integer(&mut self, value: impl Integer) {
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.bytes.push(b'\t');
     }
 
     /// Appends a boolean cell to the row begun.
@@ -105,11 +119,22 @@ impl Lines {
         if let Some(last) = self.bytes.last_mut() {
             *last = b'\n';
         }
-        self.ends.push(self.bytes.len());
+        let (start, end) = (self.lines.last().map_or(0, |line| line.end), self.bytes.len());
+        let mut first = [0; 8];
+        first.iter_mut().zip(text(&self.bytes[start..end])).for_each(|(to, from)| *to = *from);
+        self.lines.push(Line { first: u64::from_be_bytes(first), start, end });
+    }
+
+    /// Sorts these lines before they are joined to others, which spares [`Self::sorted`] most of its work.
+    pub fn sort(&mut self) {
+        let bytes = &self.bytes;
+        let of = |line: &Line| text(&bytes[line.start..line.end]);
+        self.lines.sort_unstable_by(|a, b| a.first.cmp(&b.first).then_with(|| of(a).cmp(of(b))));
     }
 
     fn escaped(&mut self, text: &str) {
-        if !text.bytes().any(|b| matches!(b, b'\\' | b'\t' | b'\r' | b'\n' | 0x1f)) {
+        // more than need be, but looked for in many bytes at once
+        if !text.bytes().fold(false, |found, b| found | (b < b' ') | (b == b'\\')) {
             self.bytes.extend_from_slice(text.as_bytes());
             return;
         }
@@ -127,27 +152,20 @@ impl Lines {
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.ends.len() + self.joined.iter().map(Self::rows).sum::<usize>()
+        self.lines.len() + self.joined.iter().map(Self::rows).sum::<usize>()
     }
 
     /// The lines, line ends included, sorted bytewise by what stands before the line end, as `sort` does.
     pub fn sorted(&self) -> Vec<&[u8]> {
         let mut lines = Vec::with_capacity(self.rows());
         self.gather(&mut lines);
-        lines.sort_unstable_by(|(a, one), (b, other)| a.cmp(b).then_with(|| text(one).cmp(text(other))));
+        // the stable sort: it sees parts that are in order already
+        lines.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| text(one).cmp(text(other))));
         lines.into_iter().map(|(_, line)| line).collect()
     }
 
-    /// Each line with its first bytes, which settle most comparisons without a look at the line.
     fn gather<'a>(&'a self, lines: &mut Vec<(u64, &'a [u8])>) {
-        let mut start = 0;
-        for &end in &self.ends {
-            let line = &self.bytes[start..end];
-            let mut first = [0; 8];
-            first.iter_mut().zip(text(line)).for_each(|(to, from)| *to = *from);
-            lines.push((u64::from_be_bytes(first), line));
-            start = end;
-        }
+        lines.extend(self.lines.iter().map(|line| (line.first, &self.bytes[line.start..line.end])));
         self.joined.iter().for_each(|part| part.gather(lines));
     }
 

@@ -112,8 +112,18 @@ fn events_properties() -> WriterPropertiesBuilder {
 
 /// Bytes of distinct values from which a column has no dictionary.
 const DICTIONARY_BYTES: usize = 64 << 10;
-/// Columns whose values hardly ever repeat within a chunk.
-const NEVER_REPEATED: &[&str] = &["record", "offset", "time", "session_id", "message_id"];
+/// Columns whose values repeat too seldom within a chunk for a dictionary.
+const NEVER_REPEATED: &[&str] = &[
+    "record",
+    "offset",
+    "time",
+    "session_id",
+    "message_id",
+    "src_port",
+    "duration_us",
+    "bytes_in",
+    "bytes_out",
+];
 
 fn events_error(error: ParquetError) -> StoreError {
     StoreError::parquet(EVENTS_FILE.as_ref(), error)

@@ -1,11 +1,13 @@
 //! Indicators of a feed: claims gathered, equal ones joined, sorted for the merge.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanBuilder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{
     DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
@@ -26,6 +28,12 @@ use crate::{StoreError, index, tables};
 /// Name of the indicators file within its feed.
 pub const INDICATORS_FILE: &str = "indicators.parquet";
 
+/// Longest value or text of a claim, bytes.
+pub const MAX_CLAIM_BYTES: usize = 64 << 10;
+
+/// Rows of a batch that is built: texts of the greatest length fill half of what its offsets can say.
+const BATCH_ROWS: usize = (1 << 30) / MAX_CLAIM_BYTES;
+
 /// An indicator: equal claims of one feed about one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Indicator {
@@ -39,80 +47,175 @@ pub struct Indicator {
     pub claims: u64,
 }
 
-/// Gathers the claims of a feed.
+/// Gathers the claims of a feed: what has a fixed size, and their texts end to end.
 #[derive(Debug, Default)]
 pub struct Claims {
-    claims: Vec<Claim>,
+    taken: Vec<Taken>,
+    /// Of each claim its value, then the text as found.
+    texts: String,
+    /// Fields and parts of the few claims that have some.
+    patterns: HashMap<usize, (Vec<Field>, Vec<Part>)>,
+}
+
+/// A claim, its texts elsewhere.
+#[derive(Debug)]
+struct Taken {
+    stated: Stated,
+    value_end: usize,
+    end: usize,
 }
 
 impl Claims {
     /// Takes a claim.
     pub fn push(&mut self, claim: Claim) {
-        self.claims.push(claim);
+        self.texts.push_str(&claim.value);
+        let value_end = self.texts.len();
+        self.texts.push_str(&claim.original);
+        let stated = Stated::of(&claim);
+        if !claim.fields.is_empty() || !claim.parts.is_empty() {
+            self.patterns.insert(self.taken.len(), (claim.fields, claim.parts));
+        }
+        self.taken.push(Taken { stated, value_end, end: self.texts.len() });
     }
 
     /// Number of claims taken.
     pub fn accepted(&self) -> u64 {
-        self.claims.len() as u64
+        self.taken.len() as u64
     }
 
-    /// The indicators of the feed with this id, in the order of the file: by kind and sort key.
-    pub fn finish(self, feed: &Sha256Digest) -> Vec<Indicator> {
-        let mut claims = self.claims;
-        let key =
-            |claim: &Claim| key::of_claim(claim).into_iter().next().map(|span| span.lo).unwrap_or_default();
+    /// The indicators of the feed with this id as rows of the `indicators` table, in the order of the
+    /// file: by kind and sort key; one batch at least.
+    ///
+    /// # Errors
+    /// The arrow library's word.
+    pub fn finish(self, feed: &Sha256Digest) -> Result<Vec<RecordBatch>, StoreError> {
         // what settles nearly every comparison without a look at the claim
-        let head = |(at, claim): (usize, &Claim)| (index::order(claim.kind, &key(claim)), at);
-        let mut sorted: Vec<(u128, usize)> = claims.par_iter().enumerate().map(head).collect();
-        let rest = |at: usize| claims.get(at).map(|c| (c.kind, key(c), &c.value, c.prefix, &c.fields));
+        let head = |at: usize| (index::order(self.row(at).stated.kind, &self.key(at)), at);
+        let mut sorted: Vec<(u128, usize)> = (0..self.taken.len()).into_par_iter().map(head).collect();
+        let rest = |at: usize| {
+            let row = self.row(at);
+            (row.stated.kind, self.key(at), row.value, row.stated.prefix, row.fields)
+        };
         // of equal claims the first in the feed gives the original text
         sorted.par_sort_unstable_by(|&(a_head, a), &(b_head, b)| {
             a_head.cmp(&b_head).then_with(|| rest(a).cmp(&rest(b))).then(a.cmp(&b))
         });
-        let mut indicators: Vec<Indicator> = Vec::with_capacity(claims.len());
-        for (_, at) in sorted {
-            let claim = std::mem::replace(&mut claims[at], Claim::new(Kind::Ipv4Addr, "", ""));
-            match indicators.last_mut() {
-                Some(known) if is_same(&known.claim, &claim) => {
-                    join(&mut known.claim, &claim);
-                    known.claims += 1;
-                }
-                _ => indicators.push(Indicator { id: String::new(), claim, claims: 1 }),
+        let is_first = |&at: &usize| match (at.checked_sub(1).map(|before| sorted[before]), sorted[at]) {
+            (Some((before_head, before)), (head, at)) => {
+                before_head != head || !self.row(before).is_same(&self.row(at))
             }
+            (None, _) => true,
+        };
+        // where the claims of each indicator begin, and where all end
+        let mut begins: Vec<usize> = (0..sorted.len()).into_par_iter().filter(is_first).collect();
+        let indicators = begins.len();
+        begins.push(sorted.len());
+        let batch = |first: usize| {
+            let last = (first + BATCH_ROWS).min(indicators);
+            let mut rows = Rows::with_capacity(last - first);
+            for claims in begins[first..=last].windows(2) {
+                let claims = &sorted[claims[0]..claims[1]];
+                let mut row = self.row(claims[0].1);
+                claims[1..].iter().for_each(|&(_, more)| row.stated.join(&self.taken[more].stated));
+                row.claims = claims.len() as u64;
+                let id = indicator_id(feed, &row);
+                rows.push(std::str::from_utf8(&id).unwrap_or_default(), &row);
+            }
+            rows.finish()
+        };
+        (0..indicators.max(1)).into_par_iter().step_by(BATCH_ROWS).map(batch).collect()
+    }
+
+    fn row(&self, at: usize) -> Row<'_> {
+        let begin = at.checked_sub(1).map_or(0, |before| self.taken[before].end);
+        let Taken { stated, value_end, end } = self.taken[at];
+        let (fields, parts) = match self.patterns.get(&at) {
+            Some((fields, parts)) => (fields.as_slice(), parts.as_slice()),
+            None => Default::default(),
+        };
+        let text = |range: Range<usize>| self.texts.get(range).unwrap_or_default();
+        let (value, original) = (text(begin..value_end), text(value_end..end));
+        Row { stated, value, original, fields, parts, claims: 1 }
+    }
+
+    /// The first key that a claim covers.
+    fn key(&self, at: usize) -> Vec<u8> {
+        let Row { stated: Stated { kind, exact_only, prefix, .. }, value, .. } = self.row(at);
+        if kind == Kind::DomainName {
+            // those under a name follow it
+            return key::of_observable(kind, value);
         }
-        indicators.par_iter_mut().for_each(|known| known.id = indicator_id(feed, &known.claim));
-        indicators
+        let spans = key::of_claim(Claimed { kind, value, exact_only, prefix });
+        spans.into_iter().next().map(|span| span.lo).unwrap_or_default()
     }
 }
 
-/// Whether two claims are one indicator.
-fn is_same(a: &Claim, b: &Claim) -> bool {
-    a.kind == b.kind && a.value == b.value && a.prefix == b.prefix && a.fields == b.fields
+/// What a claim or an indicator states beside its texts.
+#[derive(Debug, Clone, Copy)]
+struct Stated {
+    kind: Kind,
+    valid_from: Option<i64>,
+    valid_until: Option<i64>,
+    confidence: Option<u8>,
+    tlp: Option<Tlp>,
+    exact_only: bool,
+    prefix: bool,
+    inferred_kind: bool,
 }
 
-/// Joins a further claim about the same value: what either allows holds.
-fn join(known: &mut Claim, more: &Claim) {
-    known.valid_from = known.valid_from.zip(more.valid_from).map(|(a, b)| a.min(b));
-    known.valid_until = known.valid_until.zip(more.valid_until).map(|(a, b)| a.max(b));
-    known.confidence = known.confidence.max(more.confidence);
-    known.tlp = known.tlp.max(more.tlp);
-    known.exact_only &= more.exact_only;
-    known.inferred_kind &= more.inferred_kind;
+impl Stated {
+    const fn of(claim: &Claim) -> Self {
+        let Claim {
+            kind, valid_from, valid_until, confidence, tlp, exact_only, prefix, inferred_kind, ..
+        } = *claim;
+        Self { kind, valid_from, valid_until, confidence, tlp, exact_only, prefix, inferred_kind }
+    }
+
+    /// Joins a further claim about the same value: what either allows holds.
+    fn join(&mut self, more: &Self) {
+        self.valid_from = self.valid_from.zip(more.valid_from).map(|(a, b)| a.min(b));
+        self.valid_until = self.valid_until.zip(more.valid_until).map(|(a, b)| a.max(b));
+        self.confidence = self.confidence.max(more.confidence);
+        self.tlp = self.tlp.max(more.tlp);
+        self.exact_only &= more.exact_only;
+        self.inferred_kind &= more.inferred_kind;
+    }
 }
 
-fn indicator_id(feed: &Sha256Digest, claim: &Claim) -> String {
+/// A row of the `indicators` table, without its id.
+#[derive(Debug)]
+struct Row<'a> {
+    stated: Stated,
+    value: &'a str,
+    original: &'a str,
+    fields: &'a [Field],
+    parts: &'a [Part],
+    claims: u64,
+}
+
+impl Row<'_> {
+    /// Whether two claims are one indicator.
+    fn is_same(&self, other: &Self) -> bool {
+        let of = |row: &Self| (row.stated.kind, row.stated.prefix);
+        of(self) == of(other) && self.value == other.value && self.fields == other.fields
+    }
+}
+
+/// An indicator's id, as text.
+fn indicator_id(feed: &Sha256Digest, row: &Row<'_>) -> [u8; 32] {
     let mut hasher = Sha256Hasher::default();
     hasher.update(feed.as_bytes());
-    for part in [claim.kind.as_str(), if claim.prefix { "prefix" } else { "" }, &claim.value] {
+    for part in [row.stated.kind.as_str(), if row.stated.prefix { "prefix" } else { "" }, row.value] {
         hasher.update(&(part.len() as u64).to_be_bytes());
         hasher.update(part.as_bytes());
     }
-    for field in &claim.fields {
+    for field in row.fields {
         hasher.update(&[0]);
         hasher.update(field.as_str().as_bytes());
     }
-    let mut id = hasher.finish().to_string();
-    id.truncate(32);
+    let mut id = [b'0'; 32];
+    // half of the digest's 32 bytes take 32 digits
+    let _ = hex::encode_to_slice(&hasher.finish().as_bytes()[..16], &mut id);
     id
 }
 
@@ -163,55 +266,106 @@ fn properties() -> WriterPropertiesBuilder {
 /// # Errors
 /// Never for indicators made by comity; the arrow library's word otherwise.
 pub fn batches(indicators: &[Indicator]) -> Result<Vec<RecordBatch>, StoreError> {
+    let batch = |some: &[Indicator]| {
+        let mut rows = Rows::with_capacity(some.len());
+        for Indicator { id, claim, claims } in some {
+            let Claim { value, original, fields, parts, .. } = claim;
+            rows.push(
+                id,
+                &Row { stated: Stated::of(claim), value, original, fields, parts, claims: *claims },
+            );
+        }
+        rows.finish()
+    };
     match indicators {
         [] => Ok(vec![RecordBatch::new_empty(schema())]),
-        some => some.par_chunks(1 << 16).map(batch).collect(),
+        some => some.par_chunks(BATCH_ROWS).map(batch).collect(),
     }
 }
 
-fn batch(rows: &[Indicator]) -> Result<RecordBatch, StoreError> {
-    let text = |of: for<'a> fn(&'a Indicator) -> &'a str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(rows.iter().map(of)))
-    };
-    let time = |of: fn(&Claim) -> Option<i64>| -> ArrayRef {
-        let times = rows.iter().map(|r| of(&r.claim));
-        Arc::new(TimestampMicrosecondArray::from_iter(times).with_timezone("UTC"))
-    };
-    let flag = |of: fn(&Claim) -> bool| -> ArrayRef {
-        Arc::new(BooleanArray::from_iter(rows.iter().map(|r| Some(of(&r.claim)))))
-    };
-    let tlp: StringArray = rows.iter().map(|r| r.claim.tlp.map(Tlp::as_str)).collect();
-    let columns: Vec<ArrayRef> = vec![
-        text(|r| &r.id),
-        text(|r| r.claim.kind.as_str()),
-        text(|r| &r.claim.value),
-        text(|r| &r.claim.original),
-        time(|c| c.valid_from),
-        time(|c| c.valid_until),
-        Arc::new(Int64Array::from_iter(rows.iter().map(|r| r.claim.confidence.map(i64::from)))),
-        Arc::new(tlp),
-        Arc::new(Int64Array::from_iter_values(
-            rows.iter().map(|r| i64::try_from(r.claims).unwrap_or(i64::MAX)),
-        )),
-        flag(|c| c.exact_only),
-        flag(|c| c.prefix),
-        flag(|c| c.inferred_kind),
-        list(rows, &|r| r.claim.fields.iter().map(|f| f.as_str().to_owned()).collect()),
-        list(rows, &|r| r.claim.parts.iter().map(part_text).collect()),
-    ];
-    RecordBatch::try_new(schema(), columns).map_err(|e| StoreError::arrow("indicators", e))
+/// Builds rows of the `indicators` table.
+#[derive(Debug)]
+struct Rows {
+    ids: StringBuilder,
+    kinds: StringBuilder,
+    values: StringBuilder,
+    originals: StringBuilder,
+    valid_from: TimestampMicrosecondBuilder,
+    valid_until: TimestampMicrosecondBuilder,
+    confidence: Int64Builder,
+    tlp: StringBuilder,
+    claims: Int64Builder,
+    exact_only: BooleanBuilder,
+    prefix: BooleanBuilder,
+    inferred_kind: BooleanBuilder,
+    fields: ListBuilder<StringBuilder>,
+    parts: ListBuilder<StringBuilder>,
 }
 
-fn list(rows: &[Indicator], of: &dyn Fn(&Indicator) -> Vec<String>) -> ArrayRef {
-    let mut lists = ListBuilder::new(StringBuilder::new());
-    for row in rows {
-        let items = of(row);
-        for item in &items {
-            lists.values().append_value(item);
+impl Rows {
+    fn with_capacity(rows: usize) -> Self {
+        let texts = |length: usize| StringBuilder::with_capacity(rows, rows * length);
+        let (times, numbers) = (TimestampMicrosecondBuilder::with_capacity, Int64Builder::with_capacity);
+        let flags = BooleanBuilder::with_capacity;
+        let lists = || ListBuilder::with_capacity(StringBuilder::new(), rows);
+        Self {
+            ids: texts(32),
+            kinds: texts(12),
+            values: texts(24),
+            originals: texts(24),
+            valid_from: times(rows),
+            valid_until: times(rows),
+            confidence: numbers(rows),
+            tlp: texts(0),
+            claims: numbers(rows),
+            exact_only: flags(rows),
+            prefix: flags(rows),
+            inferred_kind: flags(rows),
+            fields: lists(),
+            parts: lists(),
         }
-        lists.append(!items.is_empty());
     }
-    Arc::new(lists.finish())
+
+    fn push(&mut self, id: &str, row: &Row<'_>) {
+        let Stated { kind, valid_from, valid_until, confidence, tlp, exact_only, prefix, inferred_kind } =
+            row.stated;
+        self.ids.append_value(id);
+        self.kinds.append_value(kind.as_str());
+        self.values.append_value(row.value);
+        self.originals.append_value(row.original);
+        self.valid_from.append_option(valid_from);
+        self.valid_until.append_option(valid_until);
+        self.confidence.append_option(confidence.map(i64::from));
+        self.tlp.append_option(tlp.map(Tlp::as_str));
+        self.claims.append_value(i64::try_from(row.claims).unwrap_or(i64::MAX));
+        self.exact_only.append_value(exact_only);
+        self.prefix.append_value(prefix);
+        self.inferred_kind.append_value(inferred_kind);
+        row.fields.iter().for_each(|field| self.fields.values().append_value(field.as_str()));
+        self.fields.append(!row.fields.is_empty());
+        row.parts.iter().for_each(|part| self.parts.values().append_value(part_text(part)));
+        self.parts.append(!row.parts.is_empty());
+    }
+
+    fn finish(mut self) -> Result<RecordBatch, StoreError> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.ids.finish()),
+            Arc::new(self.kinds.finish()),
+            Arc::new(self.values.finish()),
+            Arc::new(self.originals.finish()),
+            Arc::new(self.valid_from.finish().with_timezone("UTC")),
+            Arc::new(self.valid_until.finish().with_timezone("UTC")),
+            Arc::new(self.confidence.finish()),
+            Arc::new(self.tlp.finish()),
+            Arc::new(self.claims.finish()),
+            Arc::new(self.exact_only.finish()),
+            Arc::new(self.prefix.finish()),
+            Arc::new(self.inferred_kind.finish()),
+            Arc::new(self.fields.finish()),
+            Arc::new(self.parts.finish()),
+        ];
+        RecordBatch::try_new(schema(), columns).map_err(|e| StoreError::arrow("indicators", e))
+    }
 }
 
 /// A part as stored: kind, field or nothing, value, blanks between; neither of the first two holds one.
@@ -253,14 +407,11 @@ impl Indicators {
         Ok(all)
     }
 
-    /// Indicators that lie in no file.
-    ///
-    /// # Errors
-    /// As [`batches`].
-    pub fn of(indicators: &[Indicator]) -> Result<Self, StoreError> {
+    /// Indicators that lie in no file, from the rows of their table.
+    pub fn of(batches: Vec<RecordBatch>) -> Self {
         let mut all = Self::default();
-        all.take(batches(indicators)?);
-        Ok(all)
+        all.take(batches);
+        all
     }
 
     fn take(&mut self, batches: Vec<RecordBatch>) {

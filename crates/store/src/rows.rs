@@ -1,11 +1,12 @@
 //! From Arrow batches to the lines of the logical digest.
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayAccessor, AsArray, RecordBatch};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
-    DataType, Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimeUnit,
+    TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use comity_provenance::logical::{Lines, Type};
+use comity_provenance::logical::{Integer, Lines, Type};
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -73,12 +74,20 @@ pub fn lines(table: &str, schema: &Schema, batches: &[RecordBatch]) -> Result<Li
         .collect();
     let of_batch = |batch: &RecordBatch| {
         let mut lines = Lines::new(table, &columns);
+        let bytes = batch.columns().iter().filter_map(|c| c.to_data().get_slice_memory_size().ok()).sum();
+        lines.reserve(batch.num_rows(), bytes);
+        let cells: Vec<(Option<&NullBuffer>, Cell<'_>)> =
+            batch.columns().iter().map(|column| (column.nulls(), cell(column.as_ref()))).collect();
         for row in 0..batch.num_rows() {
-            for column in batch.columns() {
-                cell(&mut lines, column.as_ref(), row);
+            for (nulls, cell) in &cells {
+                match nulls {
+                    Some(nulls) if nulls.is_null(row) => lines.null(),
+                    _ => cell(&mut lines, row),
+                }
             }
             lines.end_row();
         }
+        lines.sort();
         lines
     };
     let mut lines = Lines::new(table, &columns);
@@ -87,38 +96,51 @@ pub fn lines(table: &str, schema: &Schema, batches: &[RecordBatch]) -> Result<Li
     Ok(lines)
 }
 
-fn cell(lines: &mut Lines, column: &dyn Array, row: usize) {
-    if column.is_null(row) {
-        return lines.null();
-    }
+/// Appends the cell of a row.
+type Cell<'a> = Box<dyn Fn(&mut Lines, usize) + 'a>;
+
+fn cell(column: &dyn Array) -> Cell<'_> {
     match column.data_type() {
-        DataType::Utf8 => lines.text(column.as_string::<i32>().value(row)),
-        DataType::LargeUtf8 => lines.text(column.as_string::<i64>().value(row)),
-        DataType::Utf8View => lines.text(column.as_string_view().value(row)),
-        DataType::Int8 => lines.integer(column.as_primitive::<Int8Type>().value(row)),
-        DataType::Int16 => lines.integer(column.as_primitive::<Int16Type>().value(row)),
-        DataType::Int32 => lines.integer(column.as_primitive::<Int32Type>().value(row)),
-        DataType::Int64 => lines.integer(column.as_primitive::<Int64Type>().value(row)),
-        DataType::UInt8 => lines.integer(column.as_primitive::<UInt8Type>().value(row)),
-        DataType::UInt16 => lines.integer(column.as_primitive::<UInt16Type>().value(row)),
-        DataType::UInt32 => lines.integer(column.as_primitive::<UInt32Type>().value(row)),
-        DataType::UInt64 => lines.integer(column.as_primitive::<UInt64Type>().value(row)),
-        DataType::Boolean => lines.boolean(column.as_boolean().value(row)),
-        DataType::Timestamp(..) => {
-            lines.integer(column.as_primitive::<TimestampMicrosecondType>().value(row))
+        DataType::Utf8 => text(column.as_string::<i32>()),
+        DataType::LargeUtf8 => text(column.as_string::<i64>()),
+        DataType::Utf8View => text(column.as_string_view()),
+        DataType::Int8 => integer::<Int8Type>(column),
+        DataType::Int16 => integer::<Int16Type>(column),
+        DataType::Int32 => integer::<Int32Type>(column),
+        DataType::Int64 => integer::<Int64Type>(column),
+        DataType::UInt8 => integer::<UInt8Type>(column),
+        DataType::UInt16 => integer::<UInt16Type>(column),
+        DataType::UInt32 => integer::<UInt32Type>(column),
+        DataType::UInt64 => integer::<UInt64Type>(column),
+        DataType::Timestamp(..) => integer::<TimestampMicrosecondType>(column),
+        DataType::Boolean => {
+            let column = column.as_boolean();
+            Box::new(move |lines, row| lines.boolean(column.value(row)))
         }
         // `check` lets nothing else through but lists of text
         _ => {
-            let items = column.as_list::<i32>().value(row);
-            match items.data_type() {
-                DataType::LargeUtf8 => {
-                    lines.list(items.as_string::<i64>().iter().map(Option::unwrap_or_default))
+            let column = column.as_list::<i32>();
+            Box::new(move |lines, row| {
+                let items = column.value(row);
+                match items.data_type() {
+                    DataType::LargeUtf8 => list(lines, items.as_string::<i64>()),
+                    DataType::Utf8View => list(lines, items.as_string_view()),
+                    _ => list(lines, items.as_string::<i32>()),
                 }
-                DataType::Utf8View => {
-                    lines.list(items.as_string_view().iter().map(Option::unwrap_or_default))
-                }
-                _ => lines.list(items.as_string::<i32>().iter().map(Option::unwrap_or_default)),
-            }
+            })
         }
     }
+}
+
+fn text<'a>(column: impl ArrayAccessor<Item = &'a str> + 'a) -> Cell<'a> {
+    Box::new(move |lines, row| lines.text(column.value(row)))
+}
+
+fn integer<T: ArrowPrimitiveType<Native: Integer>>(column: &dyn Array) -> Cell<'_> {
+    let column = column.as_primitive::<T>();
+    Box::new(move |lines, row| lines.integer(column.value(row)))
+}
+
+fn list<'a>(lines: &mut Lines, items: impl IntoIterator<Item = Option<&'a str>>) {
+    lines.list(items.into_iter().map(Option::unwrap_or_default));
 }

@@ -18,7 +18,7 @@ use parquet::arrow::arrow_writer::{
 };
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetStatisticsPolicy};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
@@ -272,8 +272,21 @@ pub fn numbers(path: &Path, column: &str) -> Result<Vec<u64>, StoreError> {
 /// # Errors
 /// Where it does not read.
 pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
+    open_as(path, PageIndexPolicy::Required)
+}
+
+/// Opens a file whose statistics will not be asked for, but those of pages where `statistics` says so.
+fn open_as(
+    path: &Path,
+    statistics: PageIndexPolicy,
+) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
     let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
-    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    let options = ArrowReaderOptions::new()
+        .with_offset_index_policy(PageIndexPolicy::Required)
+        .with_column_index_policy(statistics)
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
     ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .map_err(|e| StoreError::parquet(path, e))
 }
@@ -284,14 +297,18 @@ pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreE
 /// # Errors
 /// Where the file does not read, or lacks a column.
 pub fn fetch(path: &Path, columns: &[&str], rows: &[u64]) -> Result<Vec<RecordBatch>, StoreError> {
-    let ranges = rows.chunk_by(|a, b| a + 1 == *b).filter_map(|run| {
-        let (first, last) = (usize::try_from(*run.first()?).ok()?, usize::try_from(*run.last()?).ok()?);
-        Some(first..last + 1)
-    });
-    fetch_ranges(open(path)?, path, columns, ranges)
+    fetch_ranges(open_as(path, PageIndexPolicy::Skip)?, path, columns, runs(rows))
 }
 
-/// Reads columns of ranges of rows.
+/// Ascending numbers of rows as ranges.
+pub(crate) fn runs(rows: &[u64]) -> impl Iterator<Item = Range<usize>> {
+    rows.chunk_by(|a, b| a + 1 == *b).filter_map(|run| {
+        let (first, last) = (usize::try_from(*run.first()?).ok()?, usize::try_from(*run.last()?).ok()?);
+        Some(first..last + 1)
+    })
+}
+
+/// Reads columns of ranges of rows, which ascend; row groups without such a row are passed over.
 ///
 /// # Errors
 /// Where the file does not read, or lacks a column.
@@ -299,14 +316,34 @@ pub fn fetch_ranges(
     reader: ParquetRecordBatchReaderBuilder<File>,
     path: &Path,
     columns: &[&str],
-    ranges: impl Iterator<Item = Range<usize>>,
+    mut ranges: impl Iterator<Item = Range<usize>>,
 ) -> Result<Vec<RecordBatch>, StoreError> {
-    let total = usize::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(0);
+    // the ranges, counted in the rows of the groups that hold some
+    let (mut groups, mut within) = (Vec::new(), Vec::new());
+    let (mut start, mut before, mut next) = (0, 0, ranges.next());
+    for (number, group) in reader.metadata().row_groups().iter().enumerate() {
+        let end = usize::try_from(group.num_rows()).unwrap_or(0).saturating_add(start);
+        let known = within.len();
+        while let Some(range) = next.take_if(|range| range.start < end) {
+            within.push(before + range.start - start..before + range.end.min(end) - start);
+            next = if range.end > end { Some(end..range.end) } else { ranges.next() };
+        }
+        if within.len() > known {
+            groups.push(number);
+            before += end - start;
+        }
+        start = end;
+    }
+    if let Some(Range { start: row, .. }) = next {
+        let message = format!("has no row {row}: it has {start}");
+        return Err(StoreError::Integrity { path: path.to_owned(), message });
+    }
     let mask = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
     let reader = reader
         .with_projection(mask)
         .with_batch_size(1 << 16)
-        .with_row_selection(RowSelection::from_consecutive_ranges(ranges, total))
+        .with_row_groups(groups)
+        .with_row_selection(RowSelection::from_consecutive_ranges(within.into_iter(), before))
         .build()
         .map_err(|e| StoreError::parquet(path, e))?;
     let batches: Vec<RecordBatch> =
@@ -365,4 +402,34 @@ fn footer_length(path: &Path, bytes: u64) -> Result<u64, StoreError> {
     let mut length = [0; 4];
     file.read_exact(&mut length).map_err(wrap)?;
     Ok(u64::from(u32::from_le_bytes(length)) + 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::Stage;
+
+    #[test]
+    fn rows_are_fetched_whatever_groups_they_lie_in() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = Stage::new(scratch.path(), "t").unwrap();
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let total = GROUP_ROWS as u64 * 3 + 7;
+        let numbers = Int64Array::from_iter_values(0..i64::try_from(total).unwrap());
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(numbers)]).unwrap();
+        let path = stage.path().join("t.parquet");
+        write(stage.create("t.parquet").unwrap(), &path, &schema, &[batch]).unwrap();
+        let group = GROUP_ROWS as u64;
+        let across: Vec<u64> = (group - 2..group + 2).chain(group * 2 - 1..group * 3 + 1).collect();
+        for rows in
+            [vec![], vec![0], vec![total - 1], vec![5, 6, group * 2 + 9], across, (0..total).collect()]
+        {
+            let batches = fetch(&path, &["n"], &rows).unwrap();
+            let found =
+                batches.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec());
+            assert!(found.map(|n| u64::try_from(n).unwrap()).eq(rows.iter().copied()));
+        }
+        let missing = fetch(&path, &["n"], &[3, total]).unwrap_err().to_string();
+        assert!(missing.contains("has no row 393223"), "{missing}");
+    }
 }

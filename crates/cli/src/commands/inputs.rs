@@ -228,22 +228,15 @@ pub(super) fn feed_check(args: &args::FeedCheck, global: &Global) -> Outcome {
     let check = steps::feed_check(&args.file, &feed)?;
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
     check.rejects.iter().for_each(|r| *reasons.entry(r.reason.as_str()).or_default() += 1);
-    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-    check.indicators.iter().for_each(|i| *kinds.entry(i.claim.kind.as_str()).or_default() += 1);
     match global.json {
-        true => print_json(&check_json(args, &check, &reasons, &kinds))?,
-        false => print_check(args, &check, &reasons, &kinds)?,
+        true => print_json(&check_json(args, &check, &reasons))?,
+        false => print_check(args, &check, &reasons)?,
     }
     let sound = check.rejects.is_empty() && check.record.damage.is_none();
     Ok(if sound { Status::Done } else { Status::Incomplete })
 }
 
-fn check_json(
-    args: &args::FeedCheck,
-    check: &FeedCheck,
-    reasons: &BTreeMap<&str, u64>,
-    kinds: &BTreeMap<&str, u64>,
-) -> Value {
+fn check_json(args: &args::FeedCheck, check: &FeedCheck, reasons: &BTreeMap<&str, u64>) -> Value {
     let record = &check.record;
     let rejects = check.rejects.iter().take(args.show).map(|r| {
         json!({
@@ -254,17 +247,12 @@ fn check_json(
     json!({
         "path": args.file, "id": record.id, "format": record.format, "detected": record.detected,
         "seen": record.seen, "accepted": record.accepted, "rejected": record.rejected,
-        "indicators": record.indicators, "kinds": kinds, "reasons": reasons,
+        "indicators": record.indicators, "kinds": check.kinds, "reasons": reasons,
         "rejects": rejects.collect::<Vec<_>>(), "damage": record.damage,
     })
 }
 
-fn print_check(
-    args: &args::FeedCheck,
-    check: &FeedCheck,
-    reasons: &BTreeMap<&str, u64>,
-    kinds: &BTreeMap<&str, u64>,
-) -> io::Result<()> {
+fn print_check(args: &args::FeedCheck, check: &FeedCheck, reasons: &BTreeMap<&str, u64>) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     let (record, room) = (&check.record, terminal_width());
     writeln!(out, "{BOLD}{}{BOLD:#}", plain(&args.file.display().to_string()))?;
@@ -286,7 +274,7 @@ fn print_check(
         rows.sort_by_key(|(name, n)| (std::cmp::Reverse(*n), *name));
         rows.into_iter().map(|(name, n)| vec![name.to_owned(), count_text(n)]).collect()
     };
-    for (title, counts) in [("Indicators, by kind", kinds), ("Refused, by reason", reasons)] {
+    for (title, counts) in [("Indicators, by kind", &check.kinds), ("Refused, by reason", reasons)] {
         if !counts.is_empty() {
             writeln!(out, "\n{BOLD}{title}{BOLD:#}")?;
             let header = if title.starts_with("Ind") { ["kind", "indicators"] } else { ["reason", "claims"] };

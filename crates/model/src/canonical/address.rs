@@ -22,7 +22,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Breadth, Canonical, Flaw, Note, Part};
-use crate::{Kind, Reason};
+use crate::{Kind, Reason, key};
 
 const NO_ADDRESS: Flaw = Flaw::malformed("is no address");
 const NO_NETWORK: Flaw = Flaw::malformed("is no network: its prefix length is not a number that fits");
@@ -123,7 +123,12 @@ fn single(address: IpAddr) -> Result<Canonical, Flaw> {
     if address.is_unspecified() {
         return Err(UNSPECIFIED);
     }
-    Ok(Canonical::new(kind_of(address), address.to_string()))
+    let mut text = String::with_capacity(16);
+    match address {
+        IpAddr::V4(four) => key::write_quad(four.octets(), &mut text),
+        IpAddr::V6(six) => text.push_str(&six.to_string()),
+    }
+    Ok(Canonical::new(kind_of(address), text))
 }
 
 fn unfolded(text: &str) -> Option<IpAddr> {

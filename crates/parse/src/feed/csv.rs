@@ -51,14 +51,12 @@ fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<
         (None, Some(header)) => Some(Table::named(header, options.kind)),
         (None, None) => None,
     };
-    let read = |(place, row): (Place, _)| (place, read_row(table.as_ref(), place, row, options));
-    in_order(rows(feed), read, |(place, stated)| {
-        for stated in stated {
-            match stated {
-                Ok(claim) => sink.accept(place, claim),
-                Err((reject, text)) => sink.reject(place, reject, &text),
-            }
-        }
+    let read = |(place, row), put: &mut Vec<_>| {
+        read_row(table.as_ref(), place, row, options, &mut |stated| put.push((place, stated)));
+    };
+    in_order(rows(feed), read, |(place, stated)| match stated {
+        Ok(claim) => sink.accept(place, claim),
+        Err((reject, text)) => sink.reject(place, reject, &text),
     });
     Ok(())
 }
@@ -66,25 +64,27 @@ fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<
 /// A claim, or what is wrong with it and its text.
 type Stated<'a> = Result<Claim, (Reject, Cow<'a, str>)>;
 
-/// What a row states; nothing where it is the header.
+/// Hands over what a row states; nothing where it is the header.
 fn read_row<'a>(
     table: Option<&Table>,
     place: Place,
     row: &'a [u8],
     options: &FeedOptions,
-) -> Vec<Stated<'a>> {
-    let text = String::from_utf8_lossy(row);
-    let refused = |reason, why: &str, text| vec![Err((Reject::new(reason, why), text))];
+    put: &mut dyn FnMut(Stated<'a>),
+) {
+    let mut refuse = |reason, why: &str| {
+        put(Err((Reject::new(reason, why), String::from_utf8_lossy(row))));
+    };
     let Some(table) = table else {
-        return refused(Reason::NoHeader, "feed has no header that names a value", text);
+        return refuse(Reason::NoHeader, "feed has no header that names a value");
     };
     if Some(place.offset) == table.header_at {
-        return Vec::new();
+        return;
     }
-    let Cow::Borrowed(line) = text else { return refused(Reason::Malformed, "row is not UTF-8", text) };
+    let Ok(line) = std::str::from_utf8(row) else { return refuse(Reason::Malformed, "row is not UTF-8") };
     match fields(line, table.delimiter) {
-        Some(cells) => table.row(&cells, line, options),
-        None => refused(Reason::BadQuoting, "a quote is not closed", text),
+        Some(cells) => table.row(&cells, line, options, put),
+        None => refuse(Reason::BadQuoting, "a quote is not closed"),
     }
 }
 
@@ -101,7 +101,7 @@ fn rows(feed: &[u8]) -> impl Iterator<Item = (Place, &[u8])> {
             let length = if skipped { first } else { row_length(rest, first) };
             let row = rest.get(..length)?;
             let place_record = record;
-            record += wide(memchr::memchr_iter(b'\n', row).count());
+            record += if length == first { 1 } else { wide(memchr::memchr_iter(b'\n', row).count()) };
             let start = at;
             at += length;
             if !skipped {
@@ -136,7 +136,7 @@ fn row_length(rest: &[u8], first: usize) -> usize {
 /// The fields of a row; `None` where a quote is not closed.
 fn fields(row: &str, delimiter: u8) -> Option<Vec<Cow<'_, str>>> {
     let delimiter = char::from(delimiter);
-    let mut all = Vec::new();
+    let mut all = Vec::with_capacity(8);
     let mut rest = row;
     loop {
         let trimmed = rest.trim_start_matches(' ');
@@ -392,23 +392,29 @@ impl Table {
     }
 
     /// Reads one row: a claim for each value that it states.
-    fn row<'a>(&self, cells: &[Cow<'a, str>], line: &'a str, options: &FeedOptions) -> Vec<Stated<'a>> {
+    fn row<'a>(
+        &self,
+        cells: &[Cow<'a, str>],
+        line: &'a str,
+        options: &FeedOptions,
+        put: &mut dyn FnMut(Stated<'a>),
+    ) {
         if let Some(width) = self.width.filter(|width| *width != cells.len()) {
             let why = format!("row has {} fields, the header names {width}", cells.len());
-            return vec![Err((Reject::new(Reason::WrongFieldCount, why), line.into()))];
+            return put(Err((Reject::new(Reason::WrongFieldCount, why), line.into())));
         }
-        let mut stated = Vec::with_capacity(1);
+        let mut states_none = true;
         for &(column, what) in &self.values {
             let Some(cell) = cells.get(column).filter(|cell| !matches!(cell.as_ref(), "" | "n/a" | "None"))
             else {
                 continue;
             };
-            stated.push(self.claim(cells, cell, what, options).map_err(|reject| (reject, cell.clone())));
+            states_none = false;
+            put(self.claim(cells, cell, what, options).map_err(|reject| (reject, cell.clone())));
         }
-        if stated.is_empty() {
-            stated.push(Err((Reject::new(Reason::NotAnIndicator, "row states no value"), line.into())));
+        if states_none {
+            put(Err((Reject::new(Reason::NotAnIndicator, "row states no value"), line.into())));
         }
-        stated
     }
 
     fn claim(

@@ -12,6 +12,8 @@
 //! `readme.md` is a name only where the list holds more names and addresses than file names.
 //! Refused: what has no shape, paths without a host, patterns, names with a port.
 
+use std::borrow::Cow;
+
 use comity_model::{Claim, Kind, Reason, Reject};
 
 use super::value::{What, claim, may_be_file};
@@ -66,25 +68,22 @@ impl ClaimSink for Count {
 
 fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<(), OptionsError> {
     let mut list = List::default();
-    let read = |(place, line)| match std::str::from_utf8(line) {
-        Ok(text) => content(text).map(|text| (place, entry(text, options), text.into())),
+    let read = |(place, line), put: &mut Vec<_>| match std::str::from_utf8(line) {
+        Ok(text) => put.extend(content(text).map(|text| (place, entry(text, options), text.into()))),
         Err(_) => {
             let reject = Reject::new(Reason::Malformed, "line is not UTF-8");
-            Some((place, Err(reject), String::from_utf8_lossy(line)))
+            put.push((place, Err(reject), String::from_utf8_lossy(line)));
         }
     };
-    in_order(lines(feed), read, |line| {
-        let Some((place, stated, text)) = line else { return };
-        match stated {
-            Ok(claim) if options.kind.is_none() && may_be_file(&claim) => list.unsure.push((place, claim)),
-            Ok(claim) => {
-                list.certain += u64::from(is_host(claim.kind));
-                sink.accept(place, claim);
-            }
-            Err(reject) => {
-                list.files += u64::from(reject.reason == Reason::Ambiguous);
-                sink.reject(place, reject, &text);
-            }
+    in_order(lines(feed), read, |(place, stated, text): (Place, _, Cow<'_, str>)| match stated {
+        Ok(claim) if options.kind.is_none() && may_be_file(&claim) => list.unsure.push((place, claim)),
+        Ok(claim) => {
+            list.certain += u64::from(is_host(claim.kind));
+            sink.accept(place, claim);
+        }
+        Err(reject) => {
+            list.files += u64::from(reject.reason == Reason::Ambiguous);
+            sink.reject(place, reject, &text);
         }
     });
     list.settle(sink);
