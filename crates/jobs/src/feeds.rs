@@ -68,7 +68,8 @@ pub fn read(path: &Path, declared: &Feed) -> Result<ReadFeed, JobError> {
             None => return Err(JobError::Undetected { path: path.to_owned(), best: None }),
         },
     };
-    let mut sink = Sink { confidence: declared.confidence.map(|c| c.percent()), ..Sink::default() };
+    let confidence = declared.confidence.map(|c| c.percent());
+    let mut sink = Sink { claims: Claims::with_room(bytes.len()), rejects: Vec::new(), confidence };
     (format.read)(&bytes, &declared.feed_options(), &mut sink).map_err(|e| JobError::Options {
         path: path.to_owned(),
         format: format.name,
@@ -177,7 +178,7 @@ fn chunk(salts: &Salts, first: u64, mut offset: u64, lines: &[&[u8]]) -> ChunkTr
     tree
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sink {
     claims: Claims,
     rejects: Vec<RejectRow>,

@@ -66,6 +66,16 @@ struct Taken {
 }
 
 impl Claims {
+    /// With room for the claims of a feed of so many bytes. What is not filled costs nothing.
+    pub fn with_room(bytes: usize) -> Self {
+        /// The shortest rows are about as long.
+        const A_CLAIM: usize = 24;
+        const MOST: usize = 256 << 20;
+        let bytes = bytes.min(MOST);
+        let (taken, texts) = (Vec::with_capacity(bytes / A_CLAIM), String::with_capacity(bytes));
+        Self { taken, texts, patterns: HashMap::new() }
+    }
+
     /// Takes a claim.
     pub fn push(&mut self, claim: Claim) {
         self.texts.push_str(&claim.value);

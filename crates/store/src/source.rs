@@ -247,7 +247,9 @@ fn decoder(codec: Codec, file: Tap) -> io::Result<Box<dyn Read + Send>> {
 /// Where the disk refuses.
 pub fn read_all(path: &Path, limit_bytes: u64) -> Result<(Vec<u8>, Digests, Option<Damage>), StoreError> {
     let mut source = Source::open(path, &[])?;
-    let mut bytes = Vec::new();
+    // a file that is not compressed need not grow; what is reserved and not filled costs nothing
+    let size = std::fs::metadata(path).map_or(0, |file| file.len().min(limit_bytes));
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     let mut block = vec![0; 1 << 18];
     loop {
         let count = source.read(&mut block)?;
