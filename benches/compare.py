@@ -155,13 +155,13 @@ row("ingest, Zeek JSON", "ingest", "≤ 1.0")
 row("ingest, Zeek TSV", "ingest tsv", "≤ 1.0")
 row("correlate", "correlate", "≤ 0.2")
 row("feed add, correlate", "correlate", "≤ 0.5")
-row("hunt", "hunt", "≤ 0.1")
+row("hunt", "hunt", "≤ 0.02" if a.rows >= 30_000_000 else "≤ 0.1")
 notes = []
 mb, theirs = parquet_mb(os.path.join(case, "evidence")), peers[("duckdb", "ingest")]["parquet_mb"]
 note("events and index / DuckDB's Parquet", f"{mb:.0f} / {theirs:.0f} MB = {mb / theirs:.2f}", "≤ 1.5")
 note("ingest on 1 thread / on 2", f"{one:.2f} / {ours['ingest, Zeek JSON']['seconds']:.2f} s = {one / ours['ingest, Zeek JSON']['seconds']:.2f}", "≥ 1.7")
 note("`comity --version`", f"{min(timed(comity, '--version')[0] for _ in range(5)) * 1e3:.0f} ms", "< 20 ms")
-note("`comity findings` on the case of 69,042 sightings", f"{min(timed(comity, 'findings', '--case', case)[0] for _ in range(3)) * 1e3:.0f} ms", "< 200 ms")
+note(f"`comity findings` on the case of {ours['correlate']['sightings']:,} sightings", f"{min(timed(comity, 'findings', '--case', case)[0] for _ in range(3)) * 1e3:.0f} ms", "< 200 ms")
 note("size of the program", f"{os.path.getsize(comity) / 1e6:.0f} MB", "")
 
 text = "\n".join([

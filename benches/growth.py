@@ -2,12 +2,12 @@
 """What comity costs as cases grow: time and peak memory against records, indicators and evidence items.
 
     cargo build --release && python3 benches/growth.py [--records 300000,3000000,30000000] [--indicators 1000,100000,10000000]
-                                                       [--items 10,1000,10000] [--one-file 43000000] [--work DIR] [--keep FILE.md]
+                                                       [--items 10,1000,10000] [--one-file 10000000000] [--work DIR] [--keep FILE.md]
 
 Needs ../shared/bench/workload.py and python3 with duckdb>=2. Each row is one run of the program, start-up included, best of two where it
 changes nothing; only rows of one run of this script can be compared. A hunt is `correlate` of 1,000 indicators, 20 of which occur.
 """
-import argparse, datetime, os, pathlib, shutil, subprocess, sys, time
+import argparse, datetime, itertools, os, pathlib, shutil, subprocess, sys, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMITY = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "release/comity"
@@ -16,7 +16,7 @@ p = argparse.ArgumentParser()
 p.add_argument("--records", type=numbers, default=[300_000, 3_000_000, 30_000_000])
 p.add_argument("--indicators", type=numbers, default=[1_000, 100_000, 10_000_000])
 p.add_argument("--items", type=numbers, default=[10, 1_000, 10_000])
-p.add_argument("--one-file", type=int, default=43_000_000, help="records of the one large file; 0: none")
+p.add_argument("--one-file", type=int, default=10_000_000_000, help="bytes of the one large file, made of the largest workload's; 0: none")
 p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/var/tmp/comity-growth"))
 p.add_argument("--keep", type=pathlib.Path)
 a = p.parse_args()
@@ -77,7 +77,7 @@ def feed_and_correlate(case, feed):
 a.work.mkdir(parents=True, exist_ok=True)
 say(f"`benches/growth.py`, {datetime.date.today()}, {os.cpu_count()} cores, {subprocess.run([COMITY, '--version'], capture_output=True, text=True).stdout.strip()}")
 hunt = workload(3_000_000) / "feeds/small.csv"
-middle = None
+middle = large = None
 say("\n| records | log MB | ingest | a record | index and events MB | hunt |\n|--:|--:|--:|--:|--:|--:|")
 for rows in a.records:
     files = sorted((workload(rows) / "logs").rglob("*.log"))
@@ -87,9 +87,23 @@ for rows in a.records:
     hunts = min(feed_and_correlate(case, hunt)[1] for _ in range(2))
     row(f"{rows:,}", f"{sum(f.stat().st_size for f in files) / 1e6:,.0f}", cost(seconds, peak), f"{seconds / rows * 1e6:.2f} µs", f"{stored:,.0f}", cost(*hunts))
     middle = case if rows == 3_000_000 else middle
+    if a.one_file and rows == max(a.records):
+        # conn, dns and http records of three countries, one behind the other and again from the first
+        whole, logs = a.work / "whole.log", itertools.cycle(files)
+        with open(whole, "wb") as out:
+            while out.tell() < a.one_file:
+                with open(next(logs), "rb") as log:
+                    shutil.copyfileobj(log, out, 1 << 20)
+        one = new_case("one-file")
+        found = cost(*ingest(one, [whole]))
+        large = f"One file of {whole.stat().st_size / 1e9:.1f} GB: ingest {found}."
+        whole.unlink()
+        shutil.rmtree(one)
     if rows > 3_000_000:
         shutil.rmtree(workload(rows))
         shutil.rmtree(case)
+if large:
+    say(f"\n{large}")
 if middle:
     say("\n| indicators (3,000,000 records) | feed MB | feed add | correlate |\n|--:|--:|--:|--:|")
     for count in a.indicators:
@@ -117,20 +131,5 @@ for count in a.items:
     row(f"{count:,}", cost(seconds, peak), f"{seconds / count * 1e3:.1f} ms", cost(*min(feed_and_correlate(case, hunt)[1] for _ in range(2))))
     shutil.rmtree(place)
     shutil.rmtree(case)
-if a.one_file:
-    # conn, dns and http records of three countries, one behind the other
-    logs = sorted((workload(a.one_file) / "logs").rglob("*.log"))
-    whole = a.work / "whole.log"
-    with open(whole, "wb") as out:
-        for log in logs:
-            with open(log, "rb") as part:
-                shutil.copyfileobj(part, out, 1 << 20)
-            log.unlink()
-    case = new_case("one-file")
-    seconds, peak = ingest(case, [whole])
-    say(f"\nOne file of {whole.stat().st_size / 1e9:.1f} GB, {a.one_file:,} records: ingest {cost(seconds, peak)}, {seconds / a.one_file * 1e6:.2f} µs a record.")
-    whole.unlink()
-    shutil.rmtree(case)
-    shutil.rmtree(workload(a.one_file))
 if a.keep:
     a.keep.write_text("\n".join(lines) + "\n")
