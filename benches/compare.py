@@ -73,7 +73,7 @@ logs = sorted(glob.glob(f"{place}/logs/*/*.log"))
 def names(log):
     with open(log) as lines:
         return next(l for l in lines if l.startswith("#fields")).rstrip("\\n").split("\\t")[1:]
-db = duckdb.connect(); db.execute("set threads=2")
+db = duckdb.connect(); db.execute("set threads=2; set enable_progress_bar=false")
 began = time.time()
 for log in logs:
     db.execute(f"copy (select * from read_csv('{log}', delim='\\t', header=false, skip=%d, nullstr='-', quote='', names={names(log)})) to '{out}' (format parquet, compression zstd)")

@@ -19,13 +19,13 @@ load = a.work / f"rows-{a.rows}"
 READ = ["parquet::", "zstd"]
 STAGES = {
     "ingest": ["record_tree", "source::", "splitter", "Splitter", "postings", "observables::", "index::", "Encoder::encode", "evidence::",
-               "columns::", "zeek_json", "json::", "log::", "chunk::", "ingest::", "custody"],
+               "columns::", "zeek_json", "zeek_tsv", "json::", "log::", "chunk::", "ingest::", "custody"],
     "feed add": ["csv::", "feed::value", "feed::in_order", "Claims::finish", "rows::lines", "Encoder::encode", "record_tree", "feeds::tree",
                  "logical", "store::feed", "source::", "custody"],
     "correlate": ["ClaimIndex", "claims::", "observables::scan", "merge::", "observables::fetch", "Events::fetch", "sightings::", "store::feed",
                   "rows::lines", "logical", "Encoder::encode", "summary::", "custody", *READ],
 }
-STAGES["hunt"] = STAGES["correlate"]
+STAGES["hunt"], STAGES["ingest, Zeek TSV"] = STAGES["correlate"], STAGES["ingest"]
 lines = []
 
 
@@ -70,6 +70,8 @@ def fresh(name, of=None):
 version = subprocess.run([COMITY, "--version"], capture_output=True, text=True).stdout.strip()
 say(f"`benches/profile.py --rows {a.rows}`, {datetime.date.today()}, {os.cpu_count()} cores, {version}")
 profile("ingest", "ingest", "--case", fresh("profile"), "--jurisdiction", "NL", "--format", "zeek-json", "--threads", "1", *sorted((load / "logs/NL").iterdir()))
+tsv = a.work / f"rows-{a.rows}-tsv/logs/NL"
+profile("ingest, Zeek TSV", "ingest", "--case", fresh("profile"), "--jurisdiction", "NL", "--format", "zeek-tsv", "--threads", "1", *sorted(tsv.iterdir()))
 profile("feed add", "feed", "add", "--case", fresh("profile"), "--provider", "p", load / "feeds/bulk.csv")
 profile("correlate", "correlate", "--case", fresh("profile", "case"), "sightings")
 profile("hunt", "correlate", "--case", fresh("profile", "case-small"), "sightings")

@@ -14,7 +14,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::canonical::{default_port, ip_port_parts};
+use crate::canonical::{default_port, ip_port_parts, write_quad};
 use crate::{Claim, Kind};
 
 /// Key of an observable.
@@ -57,22 +57,6 @@ pub fn write_value(kind: Kind, key: &[u8], out: &mut String) -> Option<()> {
         _ => out.push_str(std::str::from_utf8(key).ok()?),
     }
     Some(())
-}
-
-/// Four decimal numbers. Most of an index is written by this.
-pub(crate) fn write_quad(octets: [u8; 4], out: &mut String) {
-    let (mut text, mut length) = ([b'.'; 16], 0);
-    for octet in octets {
-        let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
-        let zeros = if octet < 10 { 2 } else { usize::from(octet < 100) };
-        for digit in digits.into_iter().skip(zeros) {
-            text[length] = digit;
-            length += 1;
-        }
-        // a dot stands there
-        length += 1;
-    }
-    out.push_str(text.get(..length - 1).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default());
 }
 
 /// A half-open range of keys of one observable kind: `lo <= key < hi`.

@@ -102,14 +102,14 @@ impl Claims {
         // what settles nearly every comparison without a look at the claim
         let head = |at: usize| (index::order(self.row(at).stated.kind, &self.key(at)), at);
         let mut sorted: Vec<(u128, usize)> = (0..self.taken.len()).into_par_iter().map(head).collect();
-        let rest = |at: usize| {
-            let row = self.row(at);
-            (row.stated.kind, self.key(at), row.value, row.stated.prefix, row.fields)
-        };
+        sorted.par_sort_unstable();
         // of equal claims the first in the feed gives the original text
-        sorted.par_sort_unstable_by(|&(a_head, a), &(b_head, b)| {
-            a_head.cmp(&b_head).then_with(|| rest(a).cmp(&rest(b))).then(a.cmp(&b))
-        });
+        let rest = |&(_, at): &(u128, usize)| {
+            let row = self.row(at);
+            (row.stated.kind, self.key(at), row.value, row.stated.prefix, row.fields, at)
+        };
+        let alike = sorted.par_chunk_by_mut(|a, b| a.0 == b.0).filter(|some| some.len() > 1);
+        alike.for_each(|some| some.par_sort_by_cached_key(rest));
         let is_first = |&at: &usize| match (at.checked_sub(1).map(|before| sorted[before]), sorted[at]) {
             (Some((before_head, before)), (head, at)) => {
                 before_head != head || !self.row(before).is_same(&self.row(at))

@@ -22,7 +22,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Breadth, Canonical, Flaw, Note, Part};
-use crate::{Kind, Reason, key};
+use crate::{Kind, Reason};
 
 const NO_ADDRESS: Flaw = Flaw::malformed("is no address");
 const NO_NETWORK: Flaw = Flaw::malformed("is no network: its prefix length is not a number that fits");
@@ -125,7 +125,7 @@ fn single(address: IpAddr) -> Result<Canonical, Flaw> {
     }
     let mut text = String::with_capacity(16);
     match address {
-        IpAddr::V4(four) => key::write_quad(four.octets(), &mut text),
+        IpAddr::V4(four) => write_quad(four.octets(), &mut text),
         IpAddr::V6(six) => text.push_str(&six.to_string()),
     }
     Ok(Canonical::new(kind_of(address), text))
@@ -155,6 +155,22 @@ pub fn quad(text: &str) -> Option<Ipv4Addr> {
         };
     }
     parts.next().is_none().then(|| Ipv4Addr::from(octets))
+}
+
+/// Writes an IPv4 address canonically. Most of an index is written by this.
+pub(crate) fn write_quad(octets: [u8; 4], out: &mut String) {
+    let (mut text, mut length) = ([b'.'; 16], 0);
+    for octet in octets {
+        let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
+        let zeros = if octet < 10 { 2 } else { usize::from(octet < 100) };
+        for digit in digits.into_iter().skip(zeros) {
+            text[length] = digit;
+            length += 1;
+        }
+        // a dot stands there
+        length += 1;
+    }
+    out.push_str(text.get(..length - 1).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default());
 }
 
 fn digit(byte: u8) -> Option<u8> {

@@ -196,7 +196,8 @@ impl Reader {
             return Err(Reject::new(Reason::WrongFieldCount, message));
         }
         let text = detect::lossy(record, &mut self.columns);
-        let row = Row { header: &self.header, text: &text, columns: &self.columns };
+        let plain = memchr::memchr(b'\\', record).is_none();
+        let row = Row { header: &self.header, text: &text, columns: &self.columns, plain };
         put_record(&self.names, plan, &row, &mut self.scratch, sink)
     }
 }
@@ -225,6 +226,8 @@ struct Row<'a> {
     header: &'a Header,
     text: &'a str,
     columns: &'a [(usize, usize)],
+    /// Whether the record has no escapes.
+    plain: bool,
 }
 
 impl Row<'_> {
@@ -251,6 +254,7 @@ impl Record for Row<'_> {
             (Some(Type::Bool), "T") => Value::Text("true"),
             (Some(Type::Bool), "F") => Value::Text("false"),
             (Some(Type::List), _) => Value::Escaped(text, Some(self.header.set_separator)),
+            _ if self.plain => Value::Text(text),
             _ => Value::Escaped(text, None),
         })
     }
