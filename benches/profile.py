@@ -22,7 +22,7 @@ STAGES = {
                "columns::", "zeek_json", "zeek_tsv", "json::", "log::", "chunk::", "ingest::", "custody"],
     "feed add": ["csv::", "feed::value", "feed::in_order", "Claims::finish", "rows::lines", "Encoder::encode", "record_tree", "feeds::tree",
                  "logical", "store::feed", "source::", "custody"],
-    "correlate": ["ClaimIndex", "claims::", "observables::scan", "merge::", "observables::fetch", "Events::fetch", "sightings::", "store::feed",
+    "correlate": ["ClaimIndex", "claims::", "Index::scan", "merge::", "Index::fetch", "Events::fetch", "sightings::", "store::feed",
                   "rows::lines", "logical", "Encoder::encode", "summary::", "custody", *READ],
 }
 STAGES["hunt"], STAGES["ingest, Zeek TSV"] = STAGES["correlate"], STAGES["ingest"]
