@@ -112,7 +112,7 @@ fn inner(c: &mut Criterion) {
         let fill = || {
             let mut writer = EvidenceWriter::new(scratch.path()).unwrap();
             for part in records.chunks(records.len() / 8) {
-                writer.append(encode(&writer.encoder(), chunk(part).finish().unwrap()).unwrap()).unwrap();
+                writer.append(encode(chunk(part).finish().unwrap()).unwrap()).unwrap();
             }
             writer
         };

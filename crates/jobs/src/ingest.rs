@@ -20,7 +20,7 @@ use comity_store::durable::Stage;
 use comity_store::evidence::{Counts, EncodedChunk, EvidenceWriter, encode};
 use comity_store::record_tree;
 use comity_store::source::{Damage, Source, plain_name};
-use comity_store::tables::{Encoder, RejectRow, excerpt};
+use comity_store::tables::{RejectRow, excerpt};
 use rayon::Yield;
 use serde_json::json;
 
@@ -121,8 +121,7 @@ pub fn read(
     let framing = (format.framing)(&sample);
     let mut writer = EvidenceWriter::new(tmp)?;
     let salts = Salts::new(&secret);
-    let work =
-        Work { encoder: writer.encoder(), clock_offset_us: clock_offset_us(evidence), salts: salts.clone() };
+    let work = Work { clock_offset_us: clock_offset_us(evidence), salts: salts.clone() };
     let mut tree = TreeBuilder::new();
     let mut long = LongRecords::new(path, salts);
     let mut stream = Stream {
@@ -381,7 +380,6 @@ impl<'a> LongRecords<'a> {
 
 /// The parallel part.
 struct Work {
-    encoder: Encoder,
     clock_offset_us: i64,
     salts: Salts,
 }
@@ -411,6 +409,6 @@ impl Work {
                 }),
             }
         }
-        Ok(Done::Chunk(Box::new(encode(&self.encoder, chunk.finish()?)?), tree))
+        Ok(Done::Chunk(Box::new(encode(chunk.finish()?)?), tree))
     }
 }

@@ -100,7 +100,7 @@ fn sparse_evidence(
         }
     }
     let mut writer = EvidenceWriter::new(scratch)?;
-    let encoded = evidence::encode(&writer.encoder(), chunk.finish()?)?;
+    let encoded = evidence::encode(chunk.finish()?)?;
     writer.append(encoded)?;
     let (stage, _) = writer.finish()?;
     let place = scratch.join(format!("evidence-{id}"));

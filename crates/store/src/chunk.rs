@@ -4,12 +4,10 @@
 //! events, a sorted [`Run`] of the observables index, and rejects. Rows are numbered from 0 within
 //! the chunk; only [`crate::evidence`] knows how many came before.
 
-use arrow::array::ArrayRef;
-use comity_model::canonical::quad;
-use comity_model::{Class, Column, Field, Kind, Observe, RecordSink};
+use comity_model::{Class, Column, Field, Kind, RecordSink};
 
 use crate::StoreError;
-use crate::columns::{Columns, EventHead};
+use crate::columns::{Columns, EventHead, Events};
 use crate::index::Run;
 use crate::postings::Postings;
 use crate::tables::RejectRow;
@@ -17,16 +15,12 @@ use crate::tables::RejectRow;
 /// A chunk, read.
 #[derive(Debug)]
 pub struct Chunk {
-    /// Columns of the events, in the order of [`crate::columns::EVENTS`].
-    pub events: Vec<ArrayRef>,
-    /// Number of events.
-    pub rows: usize,
+    /// Columns of the events.
+    pub(crate) events: Events,
     /// Number of events with text that was not UTF-8.
     pub damaged: u64,
     /// Number of records that carry no event: headers, comments, blank lines.
     pub headers: u64,
-    /// First and last time of the events.
-    pub times: Option<(i64, i64)>,
     /// Their observables, sorted.
     pub run: Run,
     /// Records that were not understood.
@@ -80,7 +74,7 @@ impl ChunkBuilder {
         let expected = usize::try_from(records).unwrap_or(usize::MAX).min(1 << 20);
         Self {
             columns: Columns::new(expected),
-            postings: Postings::new(expected),
+            postings: Postings::default(),
             time: None,
             class: None,
             extracted: Vec::new(),
@@ -96,29 +90,19 @@ impl ChunkBuilder {
     /// Ends a record that is an event.
     pub fn event(&mut self, place: Place) {
         let row = u32::try_from(self.columns.rows()).unwrap_or(u32::MAX);
-        let mut damaged = false;
-        for (field, text) in self.columns.texts() {
-            if self.suspect && text.contains(char::REPLACEMENT_CHARACTER) {
-                damaged = true;
-                continue;
-            }
-            match field.info().observe {
-                Observe::Nothing | Observe::Extracted => {}
-                Observe::Address | Observe::Host | Observe::One(Kind::Ipv4Addr | Kind::Ipv6Addr) => {
-                    match quad(text) {
-                        Some(address) => self.postings.quad(field, address, row),
-                        None => self.postings.text(field, None, text, row),
-                    }
-                }
-                _ => self.postings.text(field, None, text, row),
+        let is_damaged = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
+        let mut damaged = self.suspect && self.columns.texts(false).any(|(_, text)| is_damaged(text));
+        for (field, text) in self.columns.texts(true) {
+            if !(damaged && is_damaged(text)) {
+                self.postings.text(field, text, row);
             }
         }
         for found in &self.extracted {
             let value = self.scratch.get(found.start..found.end).unwrap_or_default();
-            if value.contains(char::REPLACEMENT_CHARACTER) {
+            if is_damaged(value) {
                 damaged = true;
             } else {
-                self.postings.text(found.field, Some((found.kind, found.altered)), value, row);
+                self.postings.extracted(found.field, found.kind, found.altered, value, row);
             }
         }
         self.columns.end_row(EventHead {
@@ -160,20 +144,9 @@ impl ChunkBuilder {
     /// # Errors
     /// Where it has more events than the index can number, which takes more than a chunk's bytes.
     pub fn finish(self) -> Result<Chunk, StoreError> {
-        let rows = self.columns.rows();
-        let run = self.postings.into_run()?;
-        let times = self.columns.time.iter().flatten().fold(None, |span: Option<(i64, i64)>, &t| {
-            Some(span.map_or((t, t), |(first, last)| (first.min(t), last.max(t))))
-        });
-        Ok(Chunk {
-            events: self.columns.finish().map_err(|e| StoreError::arrow("events", e))?,
-            rows,
-            damaged: self.damaged,
-            headers: self.headers,
-            times,
-            run,
-            rejects: self.rejects,
-        })
+        let events = self.columns.finish();
+        let run = self.postings.into_run(&events)?;
+        Ok(Chunk { events, damaged: self.damaged, headers: self.headers, run, rejects: self.rejects })
     }
 }
 

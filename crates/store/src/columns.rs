@@ -1,15 +1,19 @@
 //! Columns of one chunk of events, filled row by row; a column that no record touched costs nothing.
+//!
+//! Values lie one behind the other, without those that are missing. Texts that repeat stand once, in a dictionary:
+//! the index and the Parquet file both take them from there, so that each is hashed once.
 
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::builder::NullBufferBuilder;
-use arrow::array::{
-    ArrayRef, BooleanArray, Int64Array, ListArray, StringArray, TimestampMicrosecondArray, new_null_array,
-};
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
-use arrow::error::ArrowError;
 use comity_model::{Class, Column, FIELDS, Field};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::errors::ParquetError;
+
+use crate::pages::{EncodedColumn, PageEncoder, Shape, Values as Encodable};
+use crate::texts::Texts;
 
 /// Arrow type of times: microseconds, UTC.
 pub fn time_type() -> DataType {
@@ -20,9 +24,6 @@ pub fn time_type() -> DataType {
 pub fn list_type() -> DataType {
     DataType::List(Arc::new(ArrowField::new_list_field(DataType::Utf8, true)))
 }
-
-/// Columns of every event before those of [`FIELDS`].
-const FIXED: usize = 6;
 
 /// Schema of `events-*.parquet`: `record`, `offset`, `length`, `time`, `class`, `damaged`, then
 /// the columns of [`FIELDS`]. Each field's metadata names its OCSF 1.8 attribute, where it has one.
@@ -51,73 +52,20 @@ pub static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
-/// Bytes that a text has, to begin with.
-const TEXT_BYTES: usize = 16;
-
-/// Texts one behind the other.
-#[derive(Debug)]
-struct Texts {
-    text: String,
-    /// Where each ends, after a zero.
-    ends: Vec<i32>,
-}
-
-impl Texts {
-    fn with_capacity(rows: usize) -> Self {
-        let mut ends = Vec::with_capacity(rows + 1);
-        ends.push(0);
-        Self { text: String::with_capacity(rows * TEXT_BYTES), ends }
-    }
-
-    fn len(&self) -> usize {
-        self.ends.len() - 1
-    }
-
-    fn push(&mut self, text: &str) {
-        self.text.push_str(text);
-        self.ends.push(offset(self.text.len()));
-    }
-
-    fn get(&self, at: usize) -> &str {
-        let end = |at: usize| self.ends.get(at).and_then(|&end| usize::try_from(end).ok()).unwrap_or(0);
-        self.text.get(end(at)..end(at + 1)).unwrap_or_default()
-    }
-
-    /// Forgets all but the first so many.
-    fn truncate(&mut self, count: usize) {
-        self.ends.truncate(count + 1);
-        let end = self.ends.last().and_then(|&end| usize::try_from(end).ok()).unwrap_or(0);
-        self.text.truncate(end);
-    }
-
-    fn pad(&mut self, missing: usize) {
-        let end = offset(self.text.len());
-        self.ends.extend(std::iter::repeat_n(end, missing));
-    }
-
-    fn finish(self, nulls: Option<NullBuffer>) -> Result<StringArray, ArrowError> {
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.ends));
-        StringArray::try_new(offsets, Buffer::from_vec(self.text.into_bytes()), nulls)
-    }
-}
-
-/// An offset within a chunk's column. A chunk is far smaller than this can say.
-fn offset(at: usize) -> i32 {
-    i32::try_from(at).unwrap_or(i32::MAX)
-}
-
 /// Builder of one column; rows not touched become null. The row begun may be one ahead of the others.
 #[derive(Debug)]
 struct Builder {
     values: Values,
-    valid: NullBufferBuilder,
+    /// Rows that are told of, and which of them have a value.
+    rows: usize,
+    present: NullBufferBuilder,
 }
 
 #[derive(Debug)]
 enum Values {
     Text(Texts),
     /// Items, and where the list of each row ends, after a zero.
-    List(Texts, Vec<i32>),
+    List(Texts, Vec<usize>),
     Integer(Vec<i64>),
 }
 
@@ -128,58 +76,73 @@ impl Builder {
             Column::TextList => Values::List(Texts::with_capacity(rows), vec![0]),
             Column::Integer => Values::Integer(Vec::with_capacity(rows)),
         };
-        Self { values, valid: NullBufferBuilder::new(0) }
+        Self { values, rows: 0, present: NullBufferBuilder::new(0) }
     }
 
     fn fill_to(&mut self, rows: usize) {
-        let missing = rows.saturating_sub(self.valid.len());
-        if missing == 0 {
+        if self.rows >= rows {
             return;
         }
-        self.valid.append_n_nulls(missing);
-        match &mut self.values {
-            Values::Text(texts) => texts.pad(missing),
-            Values::List(_, ends) => {
-                let end = ends.last().copied().unwrap_or(0);
-                ends.extend(std::iter::repeat_n(end, missing));
-            }
-            Values::Integer(values) => values.resize(values.len() + missing, 0),
+        let missing = rows - self.rows;
+        self.present.append_n_nulls(missing);
+        self.rows = rows;
+        if let Values::List(items, ends) = &mut self.values {
+            ends.resize(ends.len() + missing, items.len());
         }
+    }
+
+    /// Begins a value in the row behind the first so many; whether it is the first in its row. An earlier value of
+    /// a scalar is forgotten.
+    fn begin(&mut self, row: usize) -> bool {
+        self.fill_to(row);
+        let is_first = self.rows == row;
+        if is_first {
+            self.present.append_non_null();
+            self.rows += 1;
+        } else {
+            match &mut self.values {
+                Values::Text(texts) => texts.truncate(texts.len() - 1),
+                Values::List(..) => {}
+                Values::Integer(values) => values.truncate(values.len() - 1),
+            }
+        }
+        is_first
     }
 
     /// Ends the row of a column that was touched in it.
     fn end_row(&mut self) {
         if let Values::List(items, ends) = &mut self.values {
-            ends.push(offset(items.len()));
-            self.valid.append_non_null();
+            ends.push(items.len());
         }
     }
 
-    /// Forgets what was put in behind the first so many rows.
-    fn truncate(&mut self, rows: usize) {
-        self.valid.truncate(rows);
+    /// Forgets the row begun, which was touched.
+    fn forget_row(&mut self) {
+        self.rows -= 1;
+        self.present.truncate(self.rows);
         match &mut self.values {
-            Values::Text(texts) => texts.truncate(rows),
-            Values::List(items, ends) => {
-                ends.truncate(rows + 1);
-                items.truncate(ends.last().and_then(|&end| usize::try_from(end).ok()).unwrap_or(0));
-            }
-            Values::Integer(values) => values.truncate(rows),
+            Values::Text(texts) => texts.truncate(texts.len() - 1),
+            Values::List(items, ends) => items.truncate(ends.last().copied().unwrap_or(0)),
+            Values::Integer(values) => values.truncate(values.len() - 1),
         }
     }
+}
 
-    fn finish(mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
-        self.fill_to(rows);
-        let nulls = self.valid.finish();
-        Ok(match self.values {
-            Values::Text(texts) => Arc::new(texts.finish(nulls)?),
-            Values::List(items, ends) => {
-                let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
-                let item = Arc::new(ArrowField::new_list_field(DataType::Utf8, true));
-                Arc::new(ListArray::try_new(item, offsets, Arc::new(items.finish(None)?), nulls)?)
-            }
-            Values::Integer(values) => Arc::new(Int64Array::try_new(values.into(), nulls)?),
-        })
+/// A column whose rows are all told of.
+#[derive(Debug)]
+struct Finished {
+    values: Values,
+    nulls: Option<NullBuffer>,
+}
+
+impl Finished {
+    fn values(&self, rows: usize) -> (Shape<'_>, Encodable<'_>) {
+        let (lists, values) = match &self.values {
+            Values::Text(texts) => (None, Encodable::Texts(texts)),
+            Values::List(items, ends) => (Some(ends.as_slice()), Encodable::Texts(items)),
+            Values::Integer(values) => (None, Encodable::Integers(values)),
+        };
+        (Shape { rows, nulls: self.nulls.as_ref(), lists }, values)
     }
 }
 
@@ -189,8 +152,8 @@ pub(crate) struct Columns {
     record: Vec<i64>,
     offset: Vec<i64>,
     length: Vec<i64>,
-    pub(crate) time: Vec<Option<i64>>,
-    class: Vec<Class>,
+    time: Builder,
+    class: Texts,
     damaged: Vec<bool>,
     fields: Vec<Option<Builder>>,
     /// Fields that the row begun has, each once, in no order.
@@ -217,8 +180,8 @@ impl Columns {
             record: Vec::with_capacity(expected),
             offset: Vec::with_capacity(expected),
             length: Vec::with_capacity(expected),
-            time: Vec::with_capacity(expected),
-            class: Vec::with_capacity(expected),
+            time: Builder::new(Column::Integer, expected),
+            class: Texts::with_capacity(expected),
             damaged: Vec::with_capacity(expected),
             fields: FIELDS.iter().map(|_| None).collect(),
             touched: Vec::new(),
@@ -230,65 +193,47 @@ impl Columns {
         self.record.len()
     }
 
-    /// Sets a text of the row begun (the last call wins), or appends an item to its list.
-    pub(crate) fn text(&mut self, field: Field, text: &str) {
+    /// Begins a value of a field in the row begun; whether it is the first.
+    fn begin(&mut self, field: Field) -> (&mut Values, bool) {
         let row = self.record.len();
         let builder = self.fields[field as usize]
             .get_or_insert_with(|| Builder::new(field.info().column, self.expected));
-        builder.fill_to(row);
-        match &mut builder.values {
-            Values::Text(texts) => {
-                if texts.len() > row {
-                    texts.truncate(row);
-                } else {
-                    builder.valid.append_non_null();
-                    self.touched.push(field);
-                }
-                texts.push(text);
-            }
-            Values::List(items, ends) => {
-                if ends.last().is_some_and(|&end| end == offset(items.len())) {
-                    self.touched.push(field);
-                }
-                items.push(text);
-            }
-            Values::Integer(_) => debug_assert!(false, "{field} is an integer column"),
+        let is_first = builder.begin(row);
+        if is_first {
+            self.touched.push(field);
+        }
+        (&mut builder.values, is_first)
+    }
+
+    /// Sets a text of the row begun (the last call wins), or appends an item to its list.
+    pub(crate) fn text(&mut self, field: Field, text: &str) {
+        match self.begin(field) {
+            (Values::Text(texts), _) => texts.push(text, true),
+            (Values::List(items, _), is_first) => items.push(text, is_first),
+            (Values::Integer(_), _) => debug_assert!(false, "{field} is an integer column"),
         }
     }
 
     /// Sets an integer of the row begun; the last call wins.
     pub(crate) fn integer(&mut self, field: Field, value: i64) {
-        let row = self.record.len();
-        let builder = self.fields[field as usize]
-            .get_or_insert_with(|| Builder::new(field.info().column, self.expected));
-        builder.fill_to(row);
-        match &mut builder.values {
-            Values::Integer(values) => {
-                if values.len() > row {
-                    values.truncate(row);
-                } else {
-                    builder.valid.append_non_null();
-                    self.touched.push(field);
-                }
-                values.push(value);
-            }
+        match self.begin(field) {
+            (Values::Integer(values), _) => values.push(value),
             _ => debug_assert!(false, "{field} is not an integer column"),
         }
     }
 
-    /// The texts of the row begun.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = (Field, &str)> {
-        let row = self.record.len();
+    /// The texts of the row begun; where `loose`, only those that stand in no dictionary.
+    pub(crate) fn texts(&self, loose: bool) -> impl Iterator<Item = (Field, &str)> {
         self.touched.iter().flat_map(move |&field| {
             let values = self.fields[field as usize].as_ref().map(|builder| &builder.values);
-            let (texts, from, to) = match values {
-                Some(Values::Text(texts)) => (Some(texts), row, row + 1),
-                Some(Values::List(items, ends)) => {
-                    let from = ends.last().and_then(|&end| usize::try_from(end).ok()).unwrap_or(0);
-                    (Some(items), from, items.len())
-                }
-                _ => (None, 0, 0),
+            let (texts, from) = match values {
+                Some(Values::Text(texts)) => (Some(texts), texts.len() - 1),
+                Some(Values::List(items, ends)) => (Some(items), ends.last().copied().unwrap_or(0)),
+                _ => (None, 0),
             };
+            let to = texts.map_or(0, Texts::len);
+            let known = texts.map_or(0, |texts| texts.ids().len());
+            let from = if loose { from.max(known) } else { from };
             (from..to).filter_map(move |at| Some((field, texts?.get(at))))
         })
     }
@@ -300,42 +245,99 @@ impl Columns {
                 builder.end_row();
             }
         }
+        if let Some(time) = head.time {
+            self.time.begin(self.record.len());
+            if let Values::Integer(times) = &mut self.time.values {
+                times.push(time);
+            }
+        }
         self.record.push(head.record);
         self.offset.push(head.offset);
         self.length.push(head.length);
-        self.time.push(head.time);
-        self.class.push(head.class);
+        self.class.push(head.class.as_str(), true);
         self.damaged.push(head.damaged);
     }
 
     /// Forgets the row begun.
     pub(crate) fn forget_row(&mut self) {
-        let rows = self.record.len();
         for field in self.touched.drain(..) {
             if let Some(builder) = &mut self.fields[field as usize] {
-                builder.truncate(rows);
+                builder.forget_row();
             }
         }
     }
 
-    /// The arrays, in the order of [`EVENTS`].
-    pub(crate) fn finish(self) -> Result<Vec<ArrayRef>, ArrowError> {
+    /// Ends the chunk.
+    pub(crate) fn finish(self) -> Events {
         let rows = self.record.len();
-        let mut arrays: Vec<ArrayRef> = vec![
-            Arc::new(Int64Array::from(self.record)),
-            Arc::new(Int64Array::from(self.offset)),
-            Arc::new(Int64Array::from(self.length)),
-            Arc::new(TimestampMicrosecondArray::from(self.time).with_timezone("UTC")),
-            Arc::new(StringArray::from_iter_values(self.class.iter().map(|c| c.as_str()))),
-            Arc::new(BooleanArray::from(self.damaged)),
-        ];
-        debug_assert_eq!(arrays.len(), FIXED);
-        for (builder, field) in self.fields.into_iter().zip(EVENTS.fields().iter().skip(FIXED)) {
-            arrays.push(match builder {
-                Some(builder) => builder.finish(rows)?,
-                None => new_null_array(field.data_type(), rows),
-            });
+        let finish = |mut builder: Builder| {
+            builder.fill_to(rows);
+            Finished { nulls: builder.present.finish(), values: builder.values }
+        };
+        Events {
+            record: self.record,
+            offset: self.offset,
+            length: self.length,
+            time: finish(self.time),
+            class: self.class,
+            damaged: self.damaged,
+            fields: self.fields.into_iter().map(|builder| builder.map(finish)).collect(),
         }
-        Ok(arrays)
+    }
+}
+
+/// The columns of a chunk, whole.
+#[derive(Debug)]
+pub(crate) struct Events {
+    record: Vec<i64>,
+    offset: Vec<i64>,
+    length: Vec<i64>,
+    time: Finished,
+    class: Texts,
+    damaged: Vec<bool>,
+    fields: Vec<Option<Finished>>,
+}
+
+impl Events {
+    pub(crate) fn rows(&self) -> usize {
+        self.record.len()
+    }
+
+    /// First and last time.
+    pub(crate) fn times(&self) -> Option<(i64, i64)> {
+        let Values::Integer(times) = &self.time.values else { return None };
+        times.iter().min().copied().zip(times.iter().max().copied())
+    }
+
+    /// The texts of each field, and where they stand.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (Field, &Texts, Shape<'_>)> {
+        let columns = Field::ALL.iter().zip(&self.fields);
+        columns.filter_map(|(&field, column)| match column.as_ref()?.values(self.rows()) {
+            (shape, Encodable::Texts(texts)) => Some((field, texts, shape)),
+            _ => None,
+        })
+    }
+
+    /// Encodes the columns of a row group, in the order of [`EVENTS`].
+    pub(crate) fn encode(&self) -> Result<Vec<EncodedColumn>, ParquetError> {
+        let rows = self.rows();
+        let full = Shape { rows, nulls: None, lists: None };
+        let mut columns = vec![
+            Some((full, Encodable::Integers(&self.record))),
+            Some((full, Encodable::Integers(&self.offset))),
+            Some((full, Encodable::Integers(&self.length))),
+            Some(self.time.values(rows)),
+            Some((full, Encodable::Texts(&self.class))),
+            Some((full, Encodable::Booleans(&self.damaged))),
+        ];
+        columns.extend(self.fields.iter().map(|column| column.as_ref().map(|c| c.values(rows))));
+        let schema = ArrowSchemaConverter::new().convert(&EVENTS)?;
+        let mut encoder = PageEncoder::new()?;
+        schema
+            .columns()
+            .iter()
+            .zip(columns)
+            .map(|(descr, column)| encoder.column(descr, rows, column))
+            .collect()
     }
 }

@@ -6,15 +6,13 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use arrow::datatypes::TimestampMicrosecondType;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowColumnChunk;
-use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
-use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
-use parquet::schema::types::ColumnPath;
+use parquet::file::writer::SerializedFileWriter;
 
 use crate::StoreError;
 use crate::chunk::Chunk;
@@ -22,7 +20,8 @@ use crate::columns::EVENTS;
 use crate::durable::Stage;
 use crate::index::{IndexBuilder, Run};
 use crate::observables::{self, OBSERVABLES_FILE};
-use crate::tables::{self, Encoder, RejectRow, RowGroups, properties, rejects_batch, rejects_schema};
+use crate::pages::EncodedColumn;
+use crate::tables::{self, RejectRow, properties, rejects_batch, rejects_schema};
 
 /// Name of the events file within its item.
 pub const EVENTS_FILE: &str = "events-0.parquet";
@@ -52,8 +51,7 @@ pub struct Counts {
 
 /// A chunk, encoded.
 pub struct EncodedChunk {
-    columns: Vec<ArrowColumnChunk>,
-    rows: usize,
+    columns: Vec<EncodedColumn>,
     counts: Counts,
     run: Run,
     rejects: Vec<RejectRow>,
@@ -61,69 +59,29 @@ pub struct EncodedChunk {
 
 impl std::fmt::Debug for EncodedChunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EncodedChunk").field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("EncodedChunk").field("counts", &self.counts).finish_non_exhaustive()
     }
 }
 
 /// Encodes a chunk's events as the columns of a row group.
 ///
 /// # Errors
-/// Where the arrow library finds the columns unfit, which would be a defect.
-pub fn encode(encoder: &Encoder, chunk: Chunk) -> Result<EncodedChunk, StoreError> {
-    let columns =
-        if chunk.rows == 0 { Vec::new() } else { encoder.encode(&[chunk.events]).map_err(events_error)? };
+/// Where the parquet library finds the columns unfit, which would be a defect.
+pub fn encode(chunk: Chunk) -> Result<EncodedChunk, StoreError> {
+    let (events, times) = (chunk.events.rows(), chunk.events.times());
     let counts = Counts {
-        records: chunk.rows as u64 + chunk.rejects.len() as u64,
-        events: chunk.rows as u64,
+        records: events as u64 + chunk.rejects.len() as u64,
+        events: events as u64,
         rejects: chunk.rejects.len() as u64,
         headers: chunk.headers,
         damaged: chunk.damaged,
         observables: 0,
-        first_us: chunk.times.map(|t| t.0),
-        last_us: chunk.times.map(|t| t.1),
+        first_us: times.map(|t| t.0),
+        last_us: times.map(|t| t.1),
     };
-    Ok(EncodedChunk { columns, rows: chunk.rows, counts, run: chunk.run, rejects: chunk.rejects })
+    let columns = if events == 0 { Vec::new() } else { chunk.events.encode().map_err(events_error)? };
+    Ok(EncodedChunk { columns, counts, run: chunk.run, rejects: chunk.rejects })
 }
-
-/// How columns of events are encoded: few distinct values make a dictionary; what outgrows it is
-/// written as differences, or as it is where it is text.
-fn events_properties() -> WriterPropertiesBuilder {
-    let mut props = properties().set_dictionary_page_size_limit(DICTIONARY_BYTES);
-    for field in EVENTS.fields() {
-        let column = ColumnPath::from(field.name().as_str());
-        match field.data_type() {
-            DataType::Int64 | DataType::Timestamp(..) => {
-                props = props.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
-            }
-            // least and greatest text of thousands of records rule nothing out
-            DataType::Utf8 => {
-                props = props
-                    .set_column_encoding(column.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
-                    .set_column_statistics_enabled(column, EnabledStatistics::None);
-            }
-            _ => {}
-        }
-    }
-    for name in NEVER_REPEATED {
-        props = props.set_column_dictionary_enabled(ColumnPath::from(*name), false);
-    }
-    props
-}
-
-/// Bytes of distinct values from which a column has no dictionary.
-const DICTIONARY_BYTES: usize = 64 << 10;
-/// Columns whose values repeat too seldom within a chunk for a dictionary.
-const NEVER_REPEATED: &[&str] = &[
-    "record",
-    "offset",
-    "time",
-    "session_id",
-    "message_id",
-    "src_port",
-    "duration_us",
-    "bytes_in",
-    "bytes_out",
-];
 
 fn events_error(error: ParquetError) -> StoreError {
     StoreError::parquet(EVENTS_FILE.as_ref(), error)
@@ -132,7 +90,7 @@ fn events_error(error: ParquetError) -> StoreError {
 /// Writes the tables of an evidence item into a stage.
 pub struct EvidenceWriter {
     stage: Stage,
-    events: RowGroups,
+    events: SerializedFileWriter<File>,
     index: IndexBuilder,
     rejects: ArrowWriter<File>,
     counts: Counts,
@@ -152,16 +110,13 @@ impl EvidenceWriter {
     pub fn new(tmp: &Path) -> Result<Self, StoreError> {
         let stage = Stage::new(tmp, "evidence")?;
         let events =
-            RowGroups::new(stage.create(EVENTS_FILE)?, &EVENTS, events_properties()).map_err(events_error)?;
+            ArrowWriter::try_new(stage.create(EVENTS_FILE)?, Arc::clone(&EVENTS), Some(properties().build()))
+                .and_then(ArrowWriter::into_serialized_writer);
+        let (events, _) = events.map_err(events_error)?;
         let rejects =
             ArrowWriter::try_new(stage.create(REJECTS_FILE)?, rejects_schema(), Some(properties().build()))
                 .map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))?;
         Ok(Self { stage, events, index: IndexBuilder::default(), rejects, counts: Counts::default() })
-    }
-
-    /// The encoder for this item's chunks.
-    pub fn encoder(&self) -> Encoder {
-        self.events.encoder().clone()
     }
 
     /// Takes the next chunk.
@@ -170,8 +125,8 @@ impl EvidenceWriter {
     /// Where the disk refuses.
     pub fn append(&mut self, chunk: EncodedChunk) -> Result<(), StoreError> {
         let first_row = self.counts.events;
-        if chunk.rows > 0 {
-            self.events.append(chunk.columns).map_err(events_error)?;
+        if !chunk.columns.is_empty() {
+            self.append_row_group(chunk.columns).map_err(events_error)?;
         }
         if !chunk.rejects.is_empty() {
             self.reject(&chunk.rejects)?;
@@ -185,6 +140,14 @@ impl EvidenceWriter {
         all.first_us = [all.first_us, new.first_us].into_iter().flatten().min();
         all.last_us = all.last_us.max(new.last_us);
         self.index.add(chunk.run, first_row, &self.stage)
+    }
+
+    fn append_row_group(&mut self, columns: Vec<EncodedColumn>) -> Result<(), ParquetError> {
+        let mut group = self.events.next_row_group()?;
+        for column in columns {
+            column.append_to(&mut group)?;
+        }
+        group.close().map(|_| ())
     }
 
     /// Takes rejects that belong to no chunk (a record too long to hold, the damaged end of a

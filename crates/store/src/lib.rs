@@ -13,10 +13,12 @@ pub mod feed;
 pub mod index;
 pub mod journal;
 pub mod observables;
+mod pages;
 mod postings;
 pub mod record_tree;
 pub mod rows;
 pub mod source;
 pub mod tables;
+mod texts;
 
 pub use error::StoreError;

@@ -1,17 +1,19 @@
 //! The observables of a chunk: which value stands in which field of which row.
 //!
 //! A posting is one number: value, field, what is known of the spelling, row. IPv4 addresses, most of
-//! what logs hold, are their own value; all else is gathered as distinct texts first, each
-//! canonicalised once, and its value is the rank of its key. Sorting the numbers gives the entries.
+//! what logs hold, are their own value; all else is taken as distinct texts, each canonicalised once, and
+//! its value is the rank of its key. Sorting the numbers gives the entries. Distinct are the texts of the
+//! columns' dictionaries; those behind the end of one, and what extractors found, are gathered here.
 
 use std::hash::{BuildHasher, Hasher};
 use std::net::Ipv4Addr;
 
 use comity_model::canonical::{self, Found};
-use comity_model::{FIELDS, Field, Kind, key};
+use comity_model::{FIELDS, Field, Kind, Observe, key};
 use hashbrown::HashTable;
 
 use crate::StoreError;
+use crate::columns::Events;
 use crate::index::{Posted, Run, RunBuilder, order, order_of_quad};
 
 /// Value (32 bits), field (7), derived, altered, row (23).
@@ -45,53 +47,73 @@ const fn row_of(posting: Posting) -> u32 {
     (posting & (ALTERED - 1)) as u32
 }
 
-/// Gathers the observables of a chunk.
+/// Gathers the observables of a chunk that stand in no dictionary.
 #[derive(Debug, Default)]
 pub(crate) struct Postings {
     quads: Vec<Posting>,
     texts: Texts,
-    rows: u32,
 }
 
 impl Postings {
-    /// Makes room for the observables of so many rows.
-    pub(crate) fn new(rows: usize) -> Self {
-        Self { quads: Vec::with_capacity(2 * rows), ..Self::default() }
+    /// A text of a column stands in a row.
+    pub(crate) fn text(&mut self, field: Field, text: &str, row: u32) {
+        match quad_in(field, text) {
+            Some(address) => self.quads.push(posting(address.to_bits(), field, 0, row)),
+            None if gives_observables(field) => self.texts.note(field, None, text, row),
+            None => {}
+        }
     }
 
-    /// An IPv4 address stands in a row, written canonically.
-    pub(crate) fn quad(&mut self, field: Field, address: Ipv4Addr, row: u32) {
-        self.rows = self.rows.max(row);
-        self.quads.push(posting(address.to_bits(), field, 0, row));
+    /// An extractor found a value in a row; `altered` where it was written in another way.
+    pub(crate) fn extracted(&mut self, field: Field, kind: Kind, altered: bool, value: &str, row: u32) {
+        self.texts.note(field, Some((kind, altered)), value, row);
     }
 
-    /// A text stands in a row; `known` is what an extractor says of it: its kind, which makes it a
-    /// canonical value, and whether it was written in another way.
-    pub(crate) fn text(&mut self, field: Field, known: Option<(Kind, bool)>, text: &str, row: u32) {
-        self.rows = self.rows.max(row);
-        self.texts.note(field, known, text, row);
-    }
-
-    /// The entries.
-    pub(crate) fn into_run(mut self) -> Result<Run, StoreError> {
-        if self.rows >= MAX_ROWS {
+    /// The entries of these and of the dictionaries' texts.
+    pub(crate) fn into_run(self, events: &Events) -> Result<Run, StoreError> {
+        if events.rows() >= MAX_ROWS as usize {
             return Err(StoreError::ChunkRows { most: MAX_ROWS });
         }
-        let rows = self.texts.rows();
+        let Self { mut quads, texts } = self;
+        let own = RowsByText::new(&texts.ids, texts.distinct.len(), texts.rows.iter().copied());
+        let dictionaries: Vec<_> = events
+            .texts()
+            .filter(|(field, ..)| gives_observables(*field))
+            .map(|(field, texts, shape)| {
+                let rows = shape.rows_of_values().map(|row| u32::try_from(row).unwrap_or(u32::MAX));
+                (field, texts.distinct(), RowsByText::new(texts.ids(), texts.distinct().len(), rows))
+            })
+            .collect();
         let mut values = Vec::new();
-        self.texts.values(&rows, &mut values, &mut self.quads);
+        for (at, text) in texts.distinct.iter().enumerate() {
+            let written = texts.bytes.get(text.start..text.end).unwrap_or_default();
+            take(text.field, text.known, written, own.of(at), &mut values, &mut quads);
+        }
+        for (field, distinct, rows) in &dictionaries {
+            for at in 0..distinct.len() {
+                let written = distinct.get(at);
+                match quad_in(*field, written) {
+                    Some(address) => {
+                        quads.extend(
+                            rows.of(at).iter().map(|&row| posting(address.to_bits(), *field, 0, row)),
+                        );
+                    }
+                    None if written.contains(char::REPLACEMENT_CHARACTER) => {}
+                    None => take(*field, None, written, rows.of(at), &mut values, &mut quads),
+                }
+            }
+        }
         values.sort_unstable_by(|a, b| a.order.cmp(&b.order).then_with(|| a.key.cmp(&b.key)));
-        let mut postings = Vec::with_capacity(self.texts.seen.len());
-        let (mut keys, mut rank) = (Vec::<&Value>::new(), 0);
+        let mut postings = Vec::with_capacity(values.iter().map(|value| value.rows.len()).sum());
+        let (mut keys, mut rank) = (Vec::<&Value<'_>>::new(), 0);
         for value in &values {
             if keys.last().is_none_or(|last| last.order != value.order || last.key != value.key) {
                 rank = u32::try_from(keys.len()).unwrap_or(u32::MAX);
                 keys.push(value);
             }
-            postings
-                .extend(rows.of(value.text).iter().map(|&row| posting(rank, value.field, value.flags, row)));
+            postings.extend(value.rows.iter().map(|&row| posting(rank, value.field, value.flags, row)));
         }
-        sort(&mut self.quads);
+        sort(&mut quads);
         sort(&mut postings);
         let mut run = RunBuilder::default();
         let mut lists = Lists::default();
@@ -100,9 +122,56 @@ impl Postings {
         let (first, last) = postings.split_at(cut);
         let keyed = |value: u32| keys.get(value as usize).map(|v| (v.order, v.kind, v.key.as_slice()));
         lists.push_all(first, keyed, &mut run);
-        lists.push_all(&self.quads, |quad| Some((order_of_quad(quad), Kind::Ipv4Addr, &[][..])), &mut run);
+        lists.push_all(&quads, |quad| Some((order_of_quad(quad), Kind::Ipv4Addr, &[][..])), &mut run);
         lists.push_all(last, keyed, &mut run);
         Ok(run.finish())
+    }
+}
+
+/// Whether the texts of a field are observables by themselves.
+fn gives_observables(field: Field) -> bool {
+    !matches!(field.info().observe, Observe::Nothing | Observe::Extracted)
+}
+
+/// The IPv4 address that a text of a field is, written canonically.
+fn quad_in(field: Field, text: &str) -> Option<Ipv4Addr> {
+    match field.info().observe {
+        Observe::Address | Observe::Host | Observe::One(Kind::Ipv4Addr | Kind::Ipv6Addr) => {
+            canonical::quad(text)
+        }
+        _ => None,
+    }
+}
+
+/// Canonicalises a distinct text. IPv4 addresses go to `quads`, all else to `values`. `known` is what an extractor
+/// says of it: its kind, which makes it a canonical value, and whether it was written in another way.
+fn take<'r>(
+    field: Field,
+    known: Option<(Kind, bool)>,
+    written: &str,
+    rows: &'r [u32],
+    values: &mut Vec<Value<'r>>,
+    quads: &mut Vec<Posting>,
+) {
+    let mut take = |found: &Found, altered: bool| {
+        let flag = |set: bool, flag: u64| if set { flag } else { 0 };
+        let flags = flag(found.derived, DERIVED) | flag(altered && !found.derived, ALTERED);
+        if found.kind == Kind::Ipv4Addr {
+            let Some(address) = canonical::quad(&found.value) else {
+                debug_assert!(false, "{:?} is not canonical", found.value);
+                return;
+            };
+            return quads.extend(rows.iter().map(|&row| posting(address.to_bits(), field, flags, row)));
+        }
+        let key = key::of_observable(found.kind, &found.value);
+        let order = order(found.kind, &key);
+        values.push(Value { order, key, kind: found.kind, field, flags, rows });
+    };
+    match known {
+        Some((kind, altered)) => take(&Found { kind, value: written.to_owned(), derived: false }, altered),
+        None => canonical::observe(field.info().observe, written, &mut |found| {
+            take(&found, found.value != written);
+        }),
     }
 }
 
@@ -191,15 +260,16 @@ fn gather(rows: &mut Vec<u32>, postings: &[Posting], wanted: impl Fn(Posting) ->
     rows.dedup();
 }
 
-/// The distinct texts of a chunk by field, and in which rows each stands.
+/// Distinct texts by field, and in which rows each stands.
 #[derive(Debug, Default)]
 struct Texts {
-    hasher: foldhash::fast::FixedState,
+    hasher: foldhash::fast::RandomState,
     table: HashTable<u32>,
     bytes: String,
     distinct: Vec<Distinct>,
-    /// (text, row) in row order.
-    seen: Vec<(u32, u32)>,
+    /// Number of each text, and its row, in row order.
+    ids: Vec<u32>,
+    rows: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -209,18 +279,17 @@ struct Distinct {
     hash: u64,
     start: usize,
     end: usize,
-    count: u32,
 }
 
 /// An observable that a distinct text gives.
 #[derive(Debug)]
-struct Value {
+struct Value<'r> {
     order: u128,
     key: Vec<u8>,
     kind: Kind,
     field: Field,
     flags: u64,
-    text: usize,
+    rows: &'r [u32],
 }
 
 impl Texts {
@@ -240,71 +309,42 @@ impl Texts {
                 let id = u32::try_from(distinct.len()).unwrap_or(u32::MAX);
                 let start = bytes.len();
                 bytes.push_str(text);
-                distinct.push(Distinct { field, known, hash, start, end: bytes.len(), count: 0 });
+                distinct.push(Distinct { field, known, hash, start, end: bytes.len() });
                 self.table.insert_unique(hash, id, |&id| distinct[id as usize].hash);
                 id
             }
         };
-        distinct[id as usize].count += 1;
-        self.seen.push((id, row));
-    }
-
-    /// Canonicalises each distinct text once. IPv4 addresses go to `quads`, all else to `values`.
-    fn values(&self, rows: &TextRows, values: &mut Vec<Value>, quads: &mut Vec<Posting>) {
-        for (at, text) in self.distinct.iter().enumerate() {
-            let written = self.bytes.get(text.start..text.end).unwrap_or_default();
-            let mut take = |found: &Found, altered: bool| {
-                let flag = |set: bool, flag: u64| if set { flag } else { 0 };
-                let flags = flag(found.derived, DERIVED) | flag(altered && !found.derived, ALTERED);
-                if found.kind == Kind::Ipv4Addr {
-                    let Some(address) = canonical::quad(&found.value) else {
-                        debug_assert!(false, "{:?} is not canonical", found.value);
-                        return;
-                    };
-                    let one = |&row: &u32| posting(address.to_bits(), text.field, flags, row);
-                    return quads.extend(rows.of(at).iter().map(one));
-                }
-                let key = key::of_observable(found.kind, &found.value);
-                let order = order(found.kind, &key);
-                values.push(Value { order, key, kind: found.kind, field: text.field, flags, text: at });
-            };
-            match text.known {
-                Some((kind, altered)) => {
-                    take(&Found { kind, value: written.to_owned(), derived: false }, altered);
-                }
-                None => canonical::observe(text.field.info().observe, written, &mut |found| {
-                    take(&found, found.value != written);
-                }),
-            }
-        }
-    }
-
-    /// The rows of each text, by counting sort.
-    fn rows(&self) -> TextRows {
-        let mut starts = Vec::with_capacity(self.distinct.len() + 1);
-        let mut total = 0;
-        for text in &self.distinct {
-            starts.push(total);
-            total += text.count as usize;
-        }
-        starts.push(total);
-        let mut next = starts.clone();
-        let mut rows = vec![0; total];
-        for &(text, row) in &self.seen {
-            rows[next[text as usize]] = row;
-            next[text as usize] += 1;
-        }
-        TextRows { starts, rows }
+        self.ids.push(id);
+        self.rows.push(row);
     }
 }
 
-/// Rows by text.
-struct TextRows {
+/// The rows of each distinct text.
+struct RowsByText {
     starts: Vec<usize>,
     rows: Vec<u32>,
 }
 
-impl TextRows {
+impl RowsByText {
+    /// Sorts by counting: text and row of each place.
+    fn new(ids: &[u32], distinct: usize, rows_of_places: impl Iterator<Item = u32>) -> Self {
+        let mut starts = vec![0; distinct + 1];
+        ids.iter().for_each(|&id| starts[id as usize + 1] += 1);
+        let mut total = 0;
+        for start in &mut starts {
+            total += *start;
+            *start = total;
+        }
+        let mut next = starts.clone();
+        let mut rows = vec![0; total];
+        for (&id, row) in ids.iter().zip(rows_of_places) {
+            let place = &mut next[id as usize];
+            rows[*place] = row;
+            *place += 1;
+        }
+        Self { starts, rows }
+    }
+
     fn of(&self, text: usize) -> &[u32] {
         self.rows.get(self.starts[text]..self.starts[text + 1]).unwrap_or_default()
     }
