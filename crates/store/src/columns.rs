@@ -25,6 +25,9 @@ pub fn list_type() -> DataType {
     DataType::List(Arc::new(ArrowField::new_list_field(DataType::Utf8, true)))
 }
 
+/// Most rows of a page: what a reader of one row must decode.
+const PAGE_ROWS: usize = 20_000;
+
 /// Schema of `events-*.parquet`: `record`, `offset`, `length`, `time`, `class`, `damaged`, then
 /// the columns of [`FIELDS`]. Each field's metadata names its OCSF 1.8 attribute, where it has one.
 pub static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -153,7 +156,7 @@ pub(crate) struct Columns {
     offset: Vec<i64>,
     length: Vec<i64>,
     time: Builder,
-    class: Texts,
+    class: Vec<u32>,
     damaged: Vec<bool>,
     fields: Vec<Option<Builder>>,
     /// Fields that the row begun has, each once, in no order.
@@ -181,7 +184,7 @@ impl Columns {
             offset: Vec::with_capacity(expected),
             length: Vec::with_capacity(expected),
             time: Builder::new(Column::Integer, expected),
-            class: Texts::with_capacity(expected),
+            class: Vec::with_capacity(expected),
             damaged: Vec::with_capacity(expected),
             fields: FIELDS.iter().map(|_| None).collect(),
             touched: Vec::new(),
@@ -254,7 +257,7 @@ impl Columns {
         self.record.push(head.record);
         self.offset.push(head.offset);
         self.length.push(head.length);
-        self.class.push(head.class.as_str(), true);
+        self.class.push(head.class as u32);
         self.damaged.push(head.damaged);
     }
 
@@ -293,7 +296,7 @@ pub(crate) struct Events {
     offset: Vec<i64>,
     length: Vec<i64>,
     time: Finished,
-    class: Texts,
+    class: Vec<u32>,
     damaged: Vec<bool>,
     fields: Vec<Option<Finished>>,
 }
@@ -322,17 +325,18 @@ impl Events {
     pub(crate) fn encode(&self) -> Result<Vec<EncodedColumn>, ParquetError> {
         let rows = self.rows();
         let full = Shape { rows, nulls: None, lists: None };
+        let classes: Vec<_> = Class::ALL.iter().map(|class| class.as_str()).collect();
         let mut columns = vec![
             Some((full, Encodable::Integers(&self.record))),
             Some((full, Encodable::Integers(&self.offset))),
             Some((full, Encodable::Integers(&self.length))),
             Some(self.time.values(rows)),
-            Some((full, Encodable::Texts(&self.class))),
+            Some((full, Encodable::Names(&self.class, &classes))),
             Some((full, Encodable::Booleans(&self.damaged))),
         ];
         columns.extend(self.fields.iter().map(|column| column.as_ref().map(|c| c.values(rows))));
         let schema = ArrowSchemaConverter::new().convert(&EVENTS)?;
-        let mut encoder = PageEncoder::new()?;
+        let mut encoder = PageEncoder::new(PAGE_ROWS)?;
         schema
             .columns()
             .iter()

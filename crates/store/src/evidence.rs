@@ -6,7 +6,6 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
@@ -109,10 +108,7 @@ impl EvidenceWriter {
     /// Where the disk refuses.
     pub fn new(tmp: &Path) -> Result<Self, StoreError> {
         let stage = Stage::new(tmp, "evidence")?;
-        let events =
-            ArrowWriter::try_new(stage.create(EVENTS_FILE)?, Arc::clone(&EVENTS), Some(properties().build()))
-                .and_then(ArrowWriter::into_serialized_writer);
-        let (events, _) = events.map_err(events_error)?;
+        let events = tables::writer(stage.create(EVENTS_FILE)?, &EVENTS).map_err(events_error)?;
         let rejects =
             ArrowWriter::try_new(stage.create(REJECTS_FILE)?, rejects_schema(), Some(properties().build()))
                 .map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))?;
@@ -126,7 +122,7 @@ impl EvidenceWriter {
     pub fn append(&mut self, chunk: EncodedChunk) -> Result<(), StoreError> {
         let first_row = self.counts.events;
         if !chunk.columns.is_empty() {
-            self.append_row_group(chunk.columns).map_err(events_error)?;
+            tables::append(&mut self.events, chunk.columns).map_err(events_error)?;
         }
         if !chunk.rejects.is_empty() {
             self.reject(&chunk.rejects)?;
@@ -140,14 +136,6 @@ impl EvidenceWriter {
         all.first_us = [all.first_us, new.first_us].into_iter().flatten().min();
         all.last_us = all.last_us.max(new.last_us);
         self.index.add(chunk.run, first_row, &self.stage)
-    }
-
-    fn append_row_group(&mut self, columns: Vec<EncodedColumn>) -> Result<(), ParquetError> {
-        let mut group = self.events.next_row_group()?;
-        for column in columns {
-            column.append_to(&mut group)?;
-        }
-        group.close().map(|_| ())
     }
 
     /// Takes rejects that belong to no chunk (a record too long to hold, the damaged end of a

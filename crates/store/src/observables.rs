@@ -12,29 +12,30 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, Int64Array, RecordBatch, StringArray, StringBuilder,
-};
+use arrow::array::{Array, AsArray, BinaryArray, RecordBatch, StringArray};
+use arrow::buffer::NullBuffer;
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use comity_model::canonical::quad;
 use comity_model::{Field, Kind, key};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Encoding;
 use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
-use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
-use parquet::schema::types::ColumnPath;
+use parquet::schema::types::ColumnDescPtr;
 
 use crate::StoreError;
 use crate::index::{Entry, Merge, Rows, order, order_of_quad};
-use crate::tables::{self, RowGroups};
+use crate::pages::{EncodedColumn, PageEncoder, Shape, Values};
+use crate::tables;
+use crate::texts::Strings;
 
 /// Name of the observables file within its item.
 pub const OBSERVABLES_FILE: &str = "observables.parquet";
-/// Rows of a page: what a search for one value has to decode.
+/// Rows of a page of values: what a search for one has to decode.
 const PAGE_ROWS: usize = 512;
+/// Rows of a page of the columns that are read for what was found.
+const LIST_PAGE_ROWS: usize = 2048;
 /// Rows from which a row group is full.
 const GROUP_ROWS: usize = 1 << 17;
 /// Share of the values that the filter of a full row group takes for ones that it has.
@@ -86,52 +87,18 @@ fn wrap(error: parquet::errors::ParquetError) -> StoreError {
     StoreError::parquet(OBSERVABLES_FILE.as_ref(), error)
 }
 
-/// How columns of the index are encoded: keys and values are much like their neighbours, and of the
-/// rest nothing repeats but kinds, fields and counts.
-fn properties() -> WriterPropertiesBuilder {
-    let mut props =
-        tables::properties().set_data_page_row_count_limit(PAGE_ROWS).set_write_batch_size(PAGE_ROWS);
-    for (name, encoding) in [
-        ("key", Encoding::DELTA_BYTE_ARRAY),
-        ("value", Encoding::DELTA_BYTE_ARRAY),
-        ("rows", Encoding::DELTA_LENGTH_BYTE_ARRAY),
-        ("altered", Encoding::DELTA_LENGTH_BYTE_ARRAY),
-    ] {
-        let column = ColumnPath::from(name);
-        props =
-            props.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, encoding);
-    }
-    // every search reads the statistics of all columns, and only those of the key are used by page
-    for (name, statistics) in [
-        ("kind", EnabledStatistics::Chunk),
-        ("value", EnabledStatistics::Chunk),
-        ("count", EnabledStatistics::Chunk),
-        ("field", EnabledStatistics::None),
-        ("rows", EnabledStatistics::None),
-        ("altered", EnabledStatistics::None),
-    ] {
-        props = props.set_column_statistics_enabled(ColumnPath::from(name), statistics);
-    }
-    // spares a search for a value that is not there the page that would hold it
-    let value = ColumnPath::from("value");
-    props
-        .set_column_bloom_filter_enabled(value.clone(), true)
-        .set_column_bloom_filter_max_ndv(value.clone(), GROUP_ROWS as u64)
-        .set_column_bloom_filter_fpp(value, FILTER_FALSE)
-}
-
 /// Writes the index and ends the file; gives the number of rows. While a row group is encoded, the next
 /// is merged.
 pub(crate) fn write(file: File, mut entries: Merge) -> Result<u64, StoreError> {
-    let mut out = RowGroups::new(file, &schema(), properties()).map_err(wrap)?;
+    let schema = schema();
+    let mut out = tables::writer(file, &schema).map_err(wrap)?;
     let mut total = 0;
     let mut group = Group::take(&mut entries)?;
     while group.rows() > 0 {
         total += group.rows() as u64;
-        let encoder = out.encoder();
-        let encode = || encoder.encode(&[group.finish()?]).map_err(wrap);
-        let (encoded, next) = rayon::join(encode, || Group::take(&mut entries));
-        out.append(encoded?).map_err(wrap)?;
+        let columns = out.schema_descr().columns().to_vec();
+        let (encoded, next) = rayon::join(|| group.encode(&columns), || Group::take(&mut entries));
+        tables::append(&mut out, encoded?).map_err(wrap)?;
         group = next?;
     }
     out.close().map_err(wrap)?;
@@ -141,12 +108,14 @@ pub(crate) fn write(file: File, mut entries: Merge) -> Result<u64, StoreError> {
 /// Rows of a row group.
 #[derive(Default)]
 struct Group {
-    key: BinaryBuilder,
+    /// Kind and sort key of each.
+    keys: Strings,
     kind: Vec<Kind>,
-    field: Vec<&'static str>,
+    field: Vec<u32>,
     count: Vec<i64>,
-    rows: BinaryBuilder,
-    altered: BinaryBuilder,
+    rows: Strings,
+    altered: Strings,
+    is_altered: Vec<bool>,
 }
 
 impl Group {
@@ -169,50 +138,70 @@ impl Group {
         scratch.clear();
         scratch.push(entry.kind as u8);
         entry.write_key(scratch);
-        self.key.append_value(&scratch);
+        self.keys.push(scratch);
         self.kind.push(entry.kind);
-        self.field.push(entry.field.as_str());
+        self.field.push(entry.field as u32);
         self.count.push(i64::try_from(entry.rows.count).unwrap_or(i64::MAX));
         scratch.clear();
         entry.rows.encode(scratch);
-        self.rows.append_value(&scratch);
+        self.rows.push(scratch);
         let length = scratch.len();
-        if entry.altered.count == 0 {
-            self.altered.append_null();
-        } else {
+        self.is_altered.push(entry.altered.count > 0);
+        if entry.altered.count > 0 {
             scratch.clear();
             entry.altered.encode(scratch);
-            self.altered.append_value(&scratch);
+            self.altered.push(scratch);
         }
         length
     }
 
     /// Its columns, in the order of [`schema`].
-    fn finish(mut self) -> Result<Vec<ArrayRef>, StoreError> {
-        let key = self.key.finish();
-        let mut value = StringBuilder::with_capacity(self.kind.len(), key.value_data().len());
-        let mut text = String::new();
-        for (kind, key) in self.kind.iter().zip(key.iter()) {
-            text.clear();
-            let key = key.and_then(|key| key.get(1..)).unwrap_or_default();
-            key::write_value(*kind, key, &mut text).ok_or_else(|| StoreError::Integrity {
-                path: OBSERVABLES_FILE.into(),
-                message: format!("a key of {kind} has no value"),
-            })?;
-            value.append_value(&text);
-        }
+    fn encode(&self, columns: &[ColumnDescPtr]) -> Result<Vec<EncodedColumn>, StoreError> {
+        let rows = self.rows();
+        let filter = Sbbf::new_with_ndv_fpp(rows as u64, FILTER_FALSE).map_err(wrap)?;
         // what the first row of each page has is enough to find a page
-        let sparse = key.iter().enumerate().map(|(row, key)| key.filter(|_| row % PAGE_ROWS == 0));
-        let sparse: BinaryArray = sparse.collect();
-        Ok(vec![
-            Arc::new(sparse),
-            Arc::new(StringArray::from_iter_values(self.kind.iter().map(|kind| kind.as_str()))),
-            Arc::new(value.finish()),
-            Arc::new(StringArray::from_iter_values(self.field)),
-            Arc::new(Int64Array::from(self.count)),
-            Arc::new(self.rows.finish()),
-            Arc::new(self.altered.finish()),
-        ])
+        let (mut first_keys, mut values, mut filter) = (Strings::default(), Strings::default(), filter);
+        let mut text = String::new();
+        for (row, kind) in self.kind.iter().enumerate() {
+            let key = self.keys.get(row);
+            if row % PAGE_ROWS == 0 {
+                first_keys.push(key);
+            }
+            text.clear();
+            key::write_value(*kind, key.get(1..).unwrap_or_default(), &mut text).ok_or_else(|| {
+                let message = format!("a key of {kind} has no value");
+                StoreError::Integrity { path: OBSERVABLES_FILE.into(), message }
+            })?;
+            values.push(text.as_bytes());
+            filter.insert(text.as_str());
+        }
+        filter.fold_to_target_fpp(FILTER_FALSE);
+        let kinds: Vec<u32> = self.kind.iter().map(|kind| *kind as u32).collect();
+        let kind_names: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let field_names: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
+        let is_first = NullBuffer::from_iter((0..rows).map(|row| row % PAGE_ROWS == 0));
+        let is_altered = NullBuffer::from(self.is_altered.as_slice());
+        let all = Shape { rows, nulls: None, lists: None };
+        let some = |nulls| Shape { rows, nulls: Some(nulls), lists: None };
+        let columns_of_values = [
+            (PAGE_ROWS, some(&is_first), Values::Keys(&first_keys)),
+            (LIST_PAGE_ROWS, all, Values::Names(&kinds, &kind_names)),
+            (PAGE_ROWS, all, Values::Sorted(&values)),
+            (LIST_PAGE_ROWS, all, Values::Names(&self.field, &field_names)),
+            (LIST_PAGE_ROWS, all, Values::Integers(&self.count)),
+            (LIST_PAGE_ROWS, all, Values::Bytes(&self.rows)),
+            (LIST_PAGE_ROWS, some(&is_altered), Values::Bytes(&self.altered)),
+        ];
+        let encode = |(descr, (page_rows, shape, values)): (&ColumnDescPtr, _)| {
+            PageEncoder::new(page_rows)?.column(descr, rows, Some((shape, values)))
+        };
+        let encoded: Result<Vec<_>, _> = columns.iter().zip(columns_of_values).map(encode).collect();
+        let mut encoded = encoded.map_err(wrap)?;
+        if let Some(values) = encoded.get_mut(VALUE_COLUMN) {
+            // spares a search for a value that is not there the page that would hold it
+            values.set_filter(filter);
+        }
+        Ok(encoded)
     }
 }
 

@@ -5,7 +5,8 @@
 //! | values | encoding |
 //! |---|---|
 //! | what repeats | `RLE_DICTIONARY`, dictionary page `PLAIN` |
-//! | texts behind the end of the dictionary | `DELTA_LENGTH_BYTE_ARRAY` |
+//! | texts behind the end of the dictionary, bytes | `DELTA_LENGTH_BYTE_ARRAY` |
+//! | sorted texts | `DELTA_BYTE_ARRAY` |
 //! | integers that hardly repeat | `DELTA_BINARY_PACKED` |
 //! | booleans, nothing but nulls | `PLAIN` |
 //!
@@ -16,7 +17,8 @@ use std::ops::Range;
 
 use arrow::buffer::NullBuffer;
 use hashbrown::HashMap;
-use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::bloom_filter::Sbbf;
 use parquet::column::page::{CompressedPage, Page, PageWriter as _};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
@@ -29,10 +31,10 @@ use parquet::schema::types::ColumnDescPtr;
 
 use crate::texts::{Strings, Texts};
 
-/// Most rows of a page: what a reader of one row must decode.
-const PAGE_ROWS: usize = 20_000;
 /// Bytes of text from which a page ends, where it has more than a row.
 const PAGE_BYTES: usize = 1 << 20;
+/// Bytes of a key that the page index repeats.
+const BOUND_BYTES: usize = 64;
 /// Distinct integers from which a column has no dictionary.
 const DISTINCT_INTEGERS: usize = 8 << 10;
 /// Integers after which a dictionary must have shown that they repeat: half of them at least.
@@ -74,7 +76,16 @@ impl Shape<'_> {
 /// Values that stand one behind the other, without nulls.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Values<'a> {
+    /// Texts, those that repeat by number.
     Texts(&'a Texts),
+    /// Names of a fixed list, by their place in it.
+    Names(&'a [u32], &'a [&'static str]),
+    /// Texts or bytes that hardly repeat.
+    Bytes(&'a Strings),
+    /// Texts that are much like the one before.
+    Sorted(&'a Strings),
+    /// Bytes in ascending order, of which the page index repeats the first and the last of a page.
+    Keys(&'a Strings),
     Integers(&'a [i64]),
     Booleans(&'a [bool]),
 }
@@ -87,6 +98,11 @@ pub(crate) struct EncodedColumn {
 }
 
 impl EncodedColumn {
+    /// Gives it a filter of its values.
+    pub(crate) fn set_filter(&mut self, filter: Sbbf) {
+        self.close.bloom_filter = Some(filter);
+    }
+
     /// Appends it to a row group.
     pub(crate) fn append_to<W: std::io::Write + Send>(
         self,
@@ -99,6 +115,7 @@ impl EncodedColumn {
 /// Encodes the column chunks of a row group.
 pub(crate) struct PageEncoder {
     zstd: zstd::bulk::Compressor<'static>,
+    page_rows: usize,
 }
 
 /// How the values of a column are written.
@@ -109,14 +126,16 @@ enum Coded<'a> {
         distinct: usize,
         rest: Option<&'a Strings>,
     },
+    Plain(&'a Strings),
+    Prefixed(&'a Strings),
     Differences(&'a [i64]),
     Booleans(&'a [bool]),
 }
 
 impl PageEncoder {
-    pub(crate) fn new() -> Result<Self, ParquetError> {
-        let zstd = zstd::bulk::Compressor::new(ZstdLevel::default().compression_level());
-        Ok(Self { zstd: zstd.map_err(ParquetError::from)? })
+    /// An encoder of pages that have at most so many rows, but for those that are null throughout.
+    pub(crate) fn new(page_rows: usize) -> Result<Self, ParquetError> {
+        Ok(Self { zstd: zstd::bulk::Compressor::new(ZstdLevel::default().compression_level())?, page_rows })
     }
 
     /// Encodes a column of so many rows; without `column` they are null.
@@ -126,27 +145,34 @@ impl PageEncoder {
         rows: usize,
         column: Option<(Shape<'_>, Values<'_>)>,
     ) -> Result<EncodedColumn, ParquetError> {
-        let mut chunk = Chunk::new(descr);
+        // all may have been forgotten again
+        let column = column.filter(|(shape, _)| shape.values_before(rows) > 0);
+        let has_bounds =
+            column.is_some_and(|(_, values)| matches!(values, Values::Integers(_) | Values::Keys(_)));
+        let mut chunk = Chunk::new(descr, has_bounds);
         let Some((shape, values)) = column else {
             let mut levels = Levels::default();
             levels.nulls(descr, rows);
             chunk.data_page(None, levels.bytes, Encoding::PLAIN, rows, rows)?;
-            chunk.bounds(None, rows);
-            return chunk.finish(rows, None);
+            return chunk.finish(rows);
         };
         let (ids, distinct);
         let coded = match values {
             Values::Texts(texts) => {
-                if !texts.ids().is_empty() {
-                    chunk.dictionary_page(
-                        &mut self.zstd,
-                        plain_texts(texts.distinct()),
-                        texts.distinct().len(),
-                    )?;
+                let distinct = texts.distinct();
+                if distinct.len() > 0 {
+                    let all = (0..distinct.len()).map(|at| distinct.get(at));
+                    chunk.dictionary_page(&mut self.zstd, plain_texts(all), distinct.len())?;
                 }
-                let rest = Some(texts.rest());
-                Coded::Numbered { ids: texts.ids(), distinct: texts.distinct().len(), rest }
+                Coded::Numbered { ids: texts.ids(), distinct: distinct.len(), rest: Some(texts.rest()) }
             }
+            Values::Names(ids, names) => {
+                let all = names.iter().map(|name| name.as_bytes());
+                chunk.dictionary_page(&mut self.zstd, plain_texts(all), names.len())?;
+                Coded::Numbered { ids, distinct: names.len(), rest: None }
+            }
+            Values::Bytes(strings) | Values::Keys(strings) => Coded::Plain(strings),
+            Values::Sorted(strings) => Coded::Prefixed(strings),
             Values::Integers(integers) => match numbered(integers) {
                 Some(known) => {
                     (distinct, ids) = known;
@@ -160,64 +186,50 @@ impl PageEncoder {
         };
         let mut row = 0;
         while row < rows {
-            let range = row..page_end(row, &shape, &coded);
+            let range = row..coded.page_end(row, rows.min(row + self.page_rows), &shape);
             let of = shape.values_before(range.start)..shape.values_before(range.end);
             let mut levels = Levels::default();
             let count = levels.of_rows(descr, &shape, range.clone(), of.len());
             let mut body = levels.bytes;
             let encoding = coded.write(of.clone(), &mut body);
             chunk.data_page(Some(&mut self.zstd), body, encoding, count, range.len())?;
-            if let Values::Integers(integers) = values {
-                let part = integers.get(of).unwrap_or_default();
-                let bounds = part.iter().min().copied().zip(part.iter().max().copied());
-                chunk.bounds(bounds, range.len() - part.len());
-            }
+            chunk.bounds(values, of, range.len());
             row = range.end;
         }
-        let integers = if let Values::Integers(integers) = values { Some(integers) } else { None };
-        chunk.finish(rows, integers)
-    }
-}
-
-/// Row behind the last of the page that begins with this one.
-fn page_end(row: usize, shape: &Shape<'_>, coded: &Coded<'_>) -> usize {
-    let most = shape.rows.min(row + PAGE_ROWS);
-    let Coded::Numbered { ids, rest: Some(rest), .. } = coded else { return most };
-    let (first, last) = (shape.values_before(row), shape.values_before(most));
-    // the rows from the second on whose end is not yet too far
-    let within = |fits: &dyn Fn(usize) -> bool| {
-        let (mut low, mut high) = (row + 1, most);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            if fits(shape.values_before(middle)) { low = middle } else { high = middle - 1 }
-        }
-        low
-    };
-    if last <= ids.len() {
-        most
-    } else if first < ids.len() {
-        within(&|end| end <= ids.len())
-    } else if rest.text(first - ids.len()..last - ids.len()).len() > PAGE_BYTES {
-        within(&|end| rest.text(first - ids.len()..end - ids.len()).len() <= PAGE_BYTES)
-    } else {
-        most
+        chunk.finish(rows)
     }
 }
 
 impl Coded<'_> {
+    /// Row behind the last of the page that begins with `row` and ends before `most`.
+    fn page_end(&self, row: usize, most: usize, shape: &Shape<'_>) -> usize {
+        let (numbered, strings) = match *self {
+            Coded::Numbered { ids, rest: Some(rest), .. } => (ids.len(), rest),
+            Coded::Plain(strings) | Coded::Prefixed(strings) => (0, strings),
+            _ => return most,
+        };
+        // the last row that ends where it may, and at least the first
+        let last = |may_end: &dyn Fn(usize) -> bool| {
+            let (mut low, mut high) = (row + 1, most);
+            while low < high {
+                let middle = low + (high - low).div_ceil(2);
+                if may_end(shape.values_before(middle)) { low = middle } else { high = middle - 1 }
+            }
+            low
+        };
+        let first = shape.values_before(row);
+        if first < numbered {
+            return last(&|end| end <= numbered);
+        }
+        last(&|end| strings.range(first - numbered..end - numbered).len() <= PAGE_BYTES)
+    }
+
     /// Writes a range of the values of one page.
     fn write(&self, range: Range<usize>, out: &mut Vec<u8>) -> Encoding {
         match *self {
             Coded::Numbered { ids, distinct, rest } => match (ids.get(range.clone()), rest) {
                 (None, Some(rest)) => {
-                    let range = range.start - ids.len()..range.end - ids.len();
-                    let lengths: Vec<i64> = rest
-                        .lengths(range.clone())
-                        .map(|length| i64::try_from(length).unwrap_or(i64::MAX))
-                        .collect();
-                    differences(&lengths, out);
-                    out.extend_from_slice(rest.text(range).as_bytes());
-                    Encoding::DELTA_LENGTH_BYTE_ARRAY
+                    return Coded::Plain(rest).write(range.start - ids.len()..range.end - ids.len(), out);
                 }
                 (ids, _) => {
                     let width = (distinct.saturating_sub(1) | 1).ilog2() + 1;
@@ -226,6 +238,27 @@ impl Coded<'_> {
                     Encoding::RLE_DICTIONARY
                 }
             },
+            Coded::Plain(strings) => {
+                differences(&strings.lengths(range.clone()).map(wide).collect::<Vec<_>>(), out);
+                out.extend_from_slice(strings.range(range));
+                Encoding::DELTA_LENGTH_BYTE_ARRAY
+            }
+            Coded::Prefixed(strings) => {
+                let (mut prefixes, mut lengths) = (Vec::new(), Vec::new());
+                let (mut suffixes, mut before) = (Vec::new(), &[][..]);
+                for string in range.map(|at| strings.get(at)) {
+                    let same = string.iter().zip(before).take_while(|(a, b)| a == b).count();
+                    let suffix = string.get(same..).unwrap_or_default();
+                    prefixes.push(wide(same));
+                    lengths.push(wide(suffix.len()));
+                    suffixes.extend_from_slice(suffix);
+                    before = string;
+                }
+                differences(&prefixes, out);
+                differences(&lengths, out);
+                out.extend_from_slice(&suffixes);
+                Encoding::DELTA_BYTE_ARRAY
+            }
             Coded::Differences(integers) => {
                 differences(integers.get(range).unwrap_or_default(), out);
                 Encoding::DELTA_BINARY_PACKED
@@ -238,12 +271,16 @@ impl Coded<'_> {
     }
 }
 
+fn wide(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
 /// Texts as `PLAIN` has them: each behind its length.
-fn plain_texts(texts: &Strings) -> Vec<u8> {
+fn plain_texts<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut plain = Vec::new();
-    for (at, length) in texts.lengths(0..texts.len()).enumerate() {
-        plain.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-        plain.extend_from_slice(texts.get(at).as_bytes());
+    for text in texts {
+        plain.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        plain.extend_from_slice(text);
     }
     plain
 }
@@ -341,9 +378,11 @@ struct Chunk<'a> {
     descr: &'a ColumnDescPtr,
     sink: TrackedWrite<Vec<u8>>,
     offsets: OffsetIndexBuilder,
-    /// Least and greatest value of the pages: integers only.
+    /// Least and greatest value of the pages.
     index: Option<ColumnIndexBuilder>,
-    nulls: u64,
+    /// Of integers, those of all.
+    integers: Option<(i64, i64)>,
+    nulls: usize,
     levels: usize,
     uncompressed: usize,
     dictionary_bytes: usize,
@@ -353,13 +392,14 @@ struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    fn new(descr: &'a ColumnDescPtr) -> Self {
-        let index = (descr.physical_type() == Type::INT64).then(|| ColumnIndexBuilder::new(Type::INT64));
+    fn new(descr: &'a ColumnDescPtr, has_bounds: bool) -> Self {
+        let index = has_bounds.then(|| ColumnIndexBuilder::new(descr.physical_type()));
         Self {
             descr,
             sink: TrackedWrite::new(Vec::new()),
             offsets: OffsetIndexBuilder::new(),
             index,
+            integers: None,
             nulls: 0,
             levels: 0,
             uncompressed: 0,
@@ -436,38 +476,47 @@ impl<'a> Chunk<'a> {
         Ok(spec.compressed_size)
     }
 
-    /// Notes least and greatest value of the page written last, and its nulls.
-    fn bounds(&mut self, bounds: Option<(i64, i64)>, nulls: usize) {
-        self.nulls += nulls as u64;
-        if let Some(index) = &mut self.index {
-            let bytes = |value: i64| value.to_le_bytes().to_vec();
-            let (least, greatest) =
-                bounds.map(|(least, greatest)| (bytes(least), bytes(greatest))).unwrap_or_default();
-            index.append(bounds.is_none(), least, greatest, i64::try_from(nulls).unwrap_or(i64::MAX));
-        }
+    /// Notes least and greatest value of the page written last, and its nulls: rows without a value.
+    fn bounds(&mut self, values: Values<'_>, range: Range<usize>, rows: usize) {
+        let Some(index) = &mut self.index else { return };
+        let nulls = rows - range.len();
+        self.nulls += nulls;
+        let bounds = match values {
+            Values::Integers(integers) => {
+                let part = integers.get(range).unwrap_or_default();
+                let bounds = part.iter().min().copied().zip(part.iter().max().copied());
+                let all = self.integers.into_iter().chain(bounds);
+                self.integers = all.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)));
+                bounds
+                    .map(|(least, greatest)| (least.to_le_bytes().to_vec(), greatest.to_le_bytes().to_vec()))
+            }
+            Values::Keys(keys) if !range.is_empty() => {
+                let (first, last) = (keys.get(range.start), keys.get(range.end - 1));
+                Some((first.get(..BOUND_BYTES).unwrap_or(first).to_vec(), at_least(last)))
+            }
+            _ => None,
+        };
+        let is_null = bounds.is_none();
+        let (least, greatest) = bounds.unwrap_or_default();
+        index.append(is_null, least, greatest, wide(nulls));
     }
 
-    fn finish(self, rows: usize, integers: Option<&[i64]>) -> Result<EncodedColumn, ParquetError> {
+    fn finish(self, rows: usize) -> Result<EncodedColumn, ParquetError> {
         let bytes = self.sink.into_inner()?;
         let encodings = self.kinds.iter().map(|kind| kind.encoding).chain([Encoding::RLE]);
-        let compression = if self.is_compressed {
-            Compression::ZSTD(ZstdLevel::default())
-        } else {
-            Compression::UNCOMPRESSED
-        };
+        let zstd = Compression::ZSTD(ZstdLevel::default());
         let mut metadata = ColumnChunkMetaData::builder(self.descr.clone())
-            .set_compression(compression)
+            .set_compression(if self.is_compressed { zstd } else { Compression::UNCOMPRESSED })
             .set_encodings(encodings.collect())
             .set_total_compressed_size(i64::try_from(bytes.len())?)
             .set_total_uncompressed_size(i64::try_from(self.uncompressed)?)
             .set_num_values(i64::try_from(self.levels)?)
             .set_data_page_offset(i64::try_from(self.dictionary_bytes)?)
             .set_dictionary_page_offset((self.dictionary_bytes > 0).then_some(0));
-        if self.index.is_some() {
-            let values = integers.unwrap_or_default();
-            let (least, greatest) = (values.iter().min().copied(), values.iter().max().copied());
+        if let Some((least, greatest)) = self.integers {
+            let nulls = Some(self.nulls as u64);
             metadata =
-                metadata.set_statistics(Statistics::int64(least, greatest, None, Some(self.nulls), false));
+                metadata.set_statistics(Statistics::int64(Some(least), Some(greatest), None, nulls, false));
         }
         let close = ColumnCloseResult {
             bytes_written: bytes.len() as u64,
@@ -479,6 +528,21 @@ impl<'a> Chunk<'a> {
         };
         Ok(EncodedColumn { bytes, close })
     }
+}
+
+/// A text of few bytes that is not less than this one.
+fn at_least(key: &[u8]) -> Vec<u8> {
+    let Some(mut bound) = key.get(..BOUND_BYTES).filter(|bound| bound.len() < key.len()).map(<[u8]>::to_vec)
+    else {
+        return key.to_vec();
+    };
+    while let Some(last) = bound.pop() {
+        if let Some(next) = last.checked_add(1) {
+            bound.push(next);
+            return bound;
+        }
+    }
+    key.to_vec()
 }
 
 /// Bits of an integer, seven a byte, the lowest first (ULEB128).
@@ -739,6 +803,6 @@ mod tests {
         texts.push("d", true);
         texts.truncate(1);
         texts.push("b", true);
-        assert_eq!((texts.distinct().text(0..2), texts.ids()), ("ab", &[0, 1][..]));
+        assert_eq!((texts.distinct().range(0..2), texts.ids()), (&b"ab"[..], &[0, 1][..]));
     }
 }

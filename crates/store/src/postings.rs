@@ -91,7 +91,7 @@ impl Postings {
         }
         for (field, distinct, rows) in &dictionaries {
             for at in 0..distinct.len() {
-                let written = distinct.get(at);
+                let written = distinct.text(at);
                 match quad_in(*field, written) {
                     Some(address) => {
                         quads.extend(

@@ -24,6 +24,7 @@ use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
 
 use crate::StoreError;
+use crate::pages::EncodedColumn;
 
 /// Name that comity's Parquet files give as their maker; fixed, so that bytes do not change with
 /// every release.
@@ -60,7 +61,16 @@ pub(crate) fn write_as(
     batches: &[RecordBatch],
 ) -> Result<(), StoreError> {
     let wrap = |e| StoreError::parquet(path, e);
-    let mut out = RowGroups::new(file, schema, properties).map_err(wrap)?;
+    let properties = properties.set_max_row_group_row_count(None).build();
+    let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties)).map_err(wrap)?;
+    let (mut out, encoder) = writer.into_serialized_writer().map_err(wrap)?;
+    let mut append = |group: &[Vec<ArrayRef>]| -> Result<(), ParquetError> {
+        let mut out = out.next_row_group()?;
+        for column in encode(&encoder, schema, group)? {
+            column.append_to_row_group(&mut out)?;
+        }
+        out.close().map(|_| ())
+    };
     let (mut group, mut rows) = (Vec::new(), 0);
     for batch in batches {
         let mut at = 0;
@@ -69,91 +79,57 @@ pub(crate) fn write_as(
             (at, rows) = (at + part.num_rows(), rows + part.num_rows());
             group.push(part.columns().to_vec());
             if rows == GROUP_ROWS {
-                out.write(&group).map_err(wrap)?;
+                append(&group).map_err(wrap)?;
                 group.clear();
                 rows = 0;
             }
         }
     }
     if !group.is_empty() {
-        out.write(&group).map_err(wrap)?;
+        append(&group).map_err(wrap)?;
     }
-    out.close().map_err(wrap)
+    out.close().map(|_| ()).map_err(wrap)
 }
 
-/// Encodes row groups of one file; shared by threads.
-#[derive(Clone)]
-pub struct Encoder {
-    factory: Arc<ArrowRowGroupWriterFactory>,
-    schema: SchemaRef,
-}
-
-impl std::fmt::Debug for Encoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Encoder")
+/// Encodes a row group, given as the columns of its parts, on all threads; the bytes do not depend on how many.
+fn encode(
+    encoder: &ArrowRowGroupWriterFactory,
+    schema: &SchemaRef,
+    parts: &[Vec<ArrayRef>],
+) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+    let writers = encoder.create_column_writers(0)?;
+    if writers.len() != schema.fields().len() {
+        return Err(ParquetError::NYI("columns of columns".into()));
     }
-}
-
-impl Encoder {
-    /// Encodes a row group, given as the columns of its parts, on all threads; the bytes do not depend on
-    /// how many.
-    pub(crate) fn encode(&self, parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
-        let writers = self.factory.create_column_writers(0)?;
-        if writers.len() != self.schema.fields().len() {
-            return Err(ParquetError::NYI("columns of columns".into()));
-        }
-        let columns: Vec<_> = writers.into_iter().zip(self.schema.fields()).enumerate().collect();
-        let encode = |(at, (mut writer, field)): (usize, (ArrowColumnWriter, &FieldRef))| {
-            for part in parts {
-                let column = part.get(at).ok_or_else(|| ParquetError::General("missing column".into()))?;
-                for leaf in compute_leaves(field, column)? {
-                    writer.write(&leaf)?;
-                }
+    let columns: Vec<_> = writers.into_iter().zip(schema.fields()).enumerate().collect();
+    let encode = |(at, (mut writer, field)): (usize, (ArrowColumnWriter, &FieldRef))| {
+        for part in parts {
+            let column = part.get(at).ok_or_else(|| ParquetError::General("missing column".into()))?;
+            for leaf in compute_leaves(field, column)? {
+                writer.write(&leaf)?;
             }
-            writer.close()
-        };
-        columns.into_par_iter().map(encode).collect()
-    }
-}
-
-/// Writes a Parquet file of row groups that were encoded elsewhere.
-pub(crate) struct RowGroups {
-    writer: SerializedFileWriter<File>,
-    encoder: Encoder,
-}
-
-impl RowGroups {
-    pub(crate) fn new(
-        file: File,
-        schema: &SchemaRef,
-        properties: WriterPropertiesBuilder,
-    ) -> Result<Self, ParquetError> {
-        let properties = properties.set_max_row_group_row_count(None).build();
-        let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties))?;
-        let (writer, factory) = writer.into_serialized_writer()?;
-        Ok(Self { writer, encoder: Encoder { factory: Arc::new(factory), schema: Arc::clone(schema) } })
-    }
-
-    pub(crate) const fn encoder(&self) -> &Encoder {
-        &self.encoder
-    }
-
-    /// Encodes and appends a row group, given as the columns of its parts.
-    fn write(&mut self, parts: &[Vec<ArrayRef>]) -> Result<(), ParquetError> {
-        self.append(self.encoder.encode(parts)?)
-    }
-
-    pub(crate) fn append(&mut self, columns: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
-        let mut group = self.writer.next_row_group()?;
-        for column in columns {
-            column.append_to_row_group(&mut group)?;
         }
-        group.close().map(|_| ())
-    }
+        writer.close()
+    };
+    columns.into_par_iter().map(encode).collect()
+}
 
-    pub(crate) fn close(self) -> Result<(), ParquetError> {
-        self.writer.close().map(|_| ())
+/// Begins a file whose row groups are encoded elsewhere ([`crate::pages`]).
+pub(crate) fn writer(file: File, schema: &SchemaRef) -> Result<SerializedFileWriter<File>, ParquetError> {
+    let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties().build()))?;
+    writer.into_serialized_writer().map(|(writer, _)| writer)
+}
+
+/// Appends a row group.
+pub(crate) fn append(
+    file: &mut SerializedFileWriter<File>,
+    columns: Vec<EncodedColumn>,
+) -> Result<(), ParquetError> {
+    let mut group = file.next_row_group()?;
+    for column in columns {
+        column.append_to(&mut group)?;
     }
+    group.close().map(|_| ())
 }
 
 /// Reads a whole Parquet file.

@@ -12,17 +12,17 @@ const TRIAL: usize = 1024;
 /// Bytes that a text has, to begin with.
 const TEXT_BYTES: usize = 16;
 
-/// Texts one behind the other.
+/// Texts, or other bytes, one behind the other.
 #[derive(Debug)]
 pub(crate) struct Strings {
-    text: String,
+    bytes: Vec<u8>,
     /// Where each ends, after a zero.
     ends: Vec<usize>,
 }
 
 impl Default for Strings {
     fn default() -> Self {
-        Self { text: String::new(), ends: vec![0] }
+        Self { bytes: Vec::new(), ends: vec![0] }
     }
 }
 
@@ -31,33 +31,35 @@ impl Strings {
         self.ends.len() - 1
     }
 
-    pub(crate) fn get(&self, at: usize) -> &str {
-        self.text(at..at + 1)
+    pub(crate) fn get(&self, at: usize) -> &[u8] {
+        self.range(at..at + 1)
     }
 
-    /// The texts of a range, without gaps.
-    pub(crate) fn text(&self, range: Range<usize>) -> &str {
-        self.ends
-            .get(range.start)
-            .zip(self.ends.get(range.end))
-            .and_then(|(&from, &to)| self.text.get(from..to))
-            .unwrap_or_default()
+    /// One that was put in as text.
+    pub(crate) fn text(&self, at: usize) -> &str {
+        std::str::from_utf8(self.get(at)).unwrap_or_default()
     }
 
-    /// Length of each text of a range, bytes.
+    /// Those of a range, without gaps.
+    pub(crate) fn range(&self, range: Range<usize>) -> &[u8] {
+        let ends = self.ends.get(range.start).zip(self.ends.get(range.end));
+        ends.and_then(|(&from, &to)| self.bytes.get(from..to)).unwrap_or_default()
+    }
+
+    /// Length of each of a range, bytes.
     pub(crate) fn lengths(&self, range: Range<usize>) -> impl Iterator<Item = usize> {
         self.ends.get(range.start..=range.end).unwrap_or_default().array_windows().map(|[from, to]| to - from)
     }
 
-    fn push(&mut self, text: &str) {
-        self.text.push_str(text);
-        self.ends.push(self.text.len());
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push(self.bytes.len());
     }
 
     /// Forgets all but the first so many.
     fn truncate(&mut self, count: usize) {
         self.ends.truncate(count + 1);
-        self.text.truncate(self.ends.last().copied().unwrap_or(0));
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
     }
 }
 
@@ -104,8 +106,8 @@ impl Texts {
 
     pub(crate) fn get(&self, at: usize) -> &str {
         match self.ids.get(at) {
-            Some(&id) => self.distinct.get(id as usize),
-            None => self.rest.get(at - self.ids.len()),
+            Some(&id) => self.distinct.text(id as usize),
+            None => self.rest.text(at - self.ids.len()),
         }
     }
 
@@ -127,24 +129,24 @@ impl Texts {
     /// texts on one side.
     pub(crate) fn push(&mut self, text: &str, is_first: bool) {
         if self.is_full && (is_first || self.rest.len() > 0) {
-            return self.rest.push(text);
+            return self.rest.push(text.as_bytes());
         }
-        let half = self.half(text);
-        let known = self
-            .table
-            .find(spread(half), |&(hash, id)| hash == half && self.distinct.get(id as usize) == text);
+        let half = self.half(text.as_bytes());
+        let known = self.table.find(spread(half), |&(hash, id)| {
+            hash == half && self.distinct.get(id as usize) == text.as_bytes()
+        });
         let id = match known {
             Some(&(_, id)) => id,
             None if is_first && self.overflows() => {
                 self.is_full = true;
                 let room = self.expected.saturating_sub(self.ids.len());
                 self.rest.ends.reserve(room);
-                self.rest.text.reserve(room * TEXT_BYTES);
-                return self.rest.push(text);
+                self.rest.bytes.reserve(room * TEXT_BYTES);
+                return self.rest.push(text.as_bytes());
             }
             None => {
                 let id = u32::try_from(self.distinct.len()).unwrap_or(u32::MAX);
-                self.distinct.push(text);
+                self.distinct.push(text.as_bytes());
                 self.firsts.push(self.ids.len());
                 self.table.insert_unique(spread(half), (half, id), |&(half, _)| spread(half));
                 id
@@ -156,12 +158,12 @@ impl Texts {
     /// Whether one more distinct text is too much.
     fn overflows(&self) -> bool {
         let (distinct, all) = (self.distinct.len(), self.ids.len());
-        self.distinct.text.len() >= DICTIONARY_BYTES || all >= TRIAL && distinct > all / 4 * 3
+        self.distinct.bytes.len() >= DICTIONARY_BYTES || all >= TRIAL && distinct > all / 4 * 3
     }
 
-    fn half(&self, text: &str) -> u32 {
+    fn half(&self, text: &[u8]) -> u32 {
         let mut hasher = self.hasher.build_hasher();
-        hasher.write(text.as_bytes());
+        hasher.write(text);
         let hash = hasher.finish();
         ((hash ^ hash >> 32) & u64::from(u32::MAX)) as u32
     }
