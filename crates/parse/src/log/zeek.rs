@@ -4,10 +4,13 @@
 //! A field that the table does not name stays in the evidence and gives no column. Left out on purpose:
 //! passwords, SNMP communities, hardware addresses, the sensor's own files (`loaded_scripts`, `extracted`).
 
+use std::borrow::Cow;
+use std::ops::{BitOr, Range};
+
 use comity_model::{Class, Field, Reason, Reject};
 
 use super::RecordSink;
-use super::put::{To, Value, clipped, put, put_value, without_port};
+use super::put::{To, Value, Way, clipped, put, put_by, put_value, without_port};
 use crate::time::{self, Unit, Zone};
 
 /// Rows for every path; a path's own rows go before them and replace those of the same name.
@@ -329,19 +332,20 @@ pub(crate) struct Plan {
     class: Class,
     /// At most as many as a [`Wanted`] has bits.
     rows: Vec<Row>,
-    /// Row of each slot.
-    row_of: Vec<Option<u8>>,
+    /// The row of each slot; none where a slot has no row.
+    row_of: Vec<Wanted>,
 }
 
-/// Rows of a plan that a record has a value for.
-type Wanted = u128;
+/// Some of a plan's rows.
+type Wanted = u64;
 
 #[derive(Debug, Clone)]
 struct Row {
     slot: usize,
     to: To,
-    /// Slots before this one that go to the same column of one text.
-    rivals: Vec<usize>,
+    way: Way,
+    /// Rows before this one that go to the same column of one text.
+    rivals: Wanted,
 }
 
 impl Plan {
@@ -350,15 +354,16 @@ impl Plan {
         let own = || TABLE.iter().filter(|row| !base.is_empty() && row.0 == base);
         let common = TABLE.iter().filter(|row| row.0 == ANY && own().all(|mine| mine.1 != row.1));
         let mut rows: Vec<Row> = Vec::new();
-        let mut row_of = vec![None; names.count()];
+        let mut row_of = vec![0; names.count()];
         for &(_, name, to) in own().chain(common) {
             let Some(slot) = names.slot(name) else { continue };
             if to == To::Nowhere {
                 continue;
             }
-            let rivals = rows.iter().filter(|row| one_text(row.to, to)).map(|row| row.slot).collect();
-            row_of[slot] = u8::try_from(rows.len()).ok();
-            rows.push(Row { slot, to, rivals });
+            let rivals = rows.iter().filter(|row| one_text(row.to, to)).map(|row| row_of[row.slot]);
+            let rivals = rivals.fold(0, BitOr::bitor);
+            row_of[slot] = 1 << rows.len();
+            rows.push(Row { slot, to, way: to.way(), rivals });
         }
         let known = own().next().map_or("", |row| row.0);
         let class = CLASSES.iter().find(|row| row.0 == base).map_or(Class::Other, |row| row.1);
@@ -380,21 +385,112 @@ fn one_text(one: To, other: To) -> bool {
     }
 }
 
-/// Values of a record by slot, as they stand in it.
-pub(crate) trait Record {
-    /// Slots that may have a value.
-    fn slots(&self) -> impl Iterator<Item = usize>;
+/// How a value stands in a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Plain text.
+    Text,
+    /// Plain text between quotes, which the span leaves out.
+    Quoted,
+    /// JSON.
+    Json,
+    /// Text of Zeek TSV that may have escapes.
+    Escaped,
+    /// The same of the members of a list.
+    List,
+    /// `T` of Zeek TSV.
+    True,
+    /// `F` of Zeek TSV.
+    False,
+}
+
+/// Where the values of a record stand in its text, by slot.
+#[derive(Debug, Clone)]
+pub(crate) struct Values {
+    spans: Vec<Option<(Range<usize>, Form)>>,
+    /// Slots that have a value; some may occur twice.
+    slots: Vec<usize>,
+    /// What is between the members of a [`Form::List`].
+    pub(crate) separator: char,
+}
+
+impl Values {
+    pub(crate) fn new(names: &Names) -> Self {
+        Self { spans: vec![None; names.count()], slots: Vec::new(), separator: ',' }
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        for &slot in &self.slots {
+            if let Some(span) = self.spans.get_mut(slot) {
+                *span = None;
+            }
+        }
+        self.slots.clear();
+    }
+
+    /// Notes the value of a slot; the last one counts.
+    #[inline]
+    pub(crate) fn set(&mut self, slot: Option<usize>, span: Range<usize>, form: Form) {
+        let Some(slot) = slot else { return };
+        if let Some(place) = self.spans.get_mut(slot) {
+            *place = Some((span, form));
+            self.slots.push(slot);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(crate) fn has(&self, slot: usize) -> bool {
+        self.spans.get(slot).is_some_and(Option::is_some)
+    }
+}
+
+/// A record and where its values stand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Record<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) values: &'a Values,
+}
+
+impl<'a> Record<'a> {
     /// The value of a slot; `None` where unset.
-    fn value(&self, slot: usize) -> Option<Value<'_>>;
-    /// The same as it stands in the record, to compare.
-    fn raw(&self, slot: usize) -> Option<&str>;
+    pub(crate) fn value(self, slot: usize) -> Option<Value<'a>> {
+        let (span, form) = self.values.spans.get(slot)?.as_ref()?;
+        let text = self.text.get(span.clone())?;
+        Some(match *form {
+            Form::Text | Form::Quoted => Value::Text(text),
+            Form::Json => Value::Json(text),
+            Form::Escaped => Value::Escaped(text, None),
+            Form::List => Value::Escaped(text, Some(self.values.separator)),
+            Form::True => Value::Text("true"),
+            Form::False => Value::Text("false"),
+        })
+    }
+
+    /// The value of a slot where that is plain text.
+    #[inline]
+    fn plain(self, slot: usize) -> Option<&'a str> {
+        match self.values.spans.get(slot)? {
+            Some((span, Form::Text | Form::Quoted)) => self.text.get(span.clone()),
+            _ => None,
+        }
+    }
+
+    /// The same as it stands in the record, and whether within quotes, to compare.
+    fn raw(self, slot: usize) -> Option<(&'a str, bool)> {
+        let (span, form) = self.values.spans.get(slot)?.as_ref()?;
+        Some((self.text.get(span.clone())?, *form == Form::Quoted))
+    }
 }
 
 /// Puts a record's values into the sink.
 pub(crate) fn put_record(
     names: &Names,
     plan: &Plan,
-    record: &impl Record,
+    record: Record<'_>,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
@@ -405,27 +501,16 @@ pub(crate) fn put_record(
     if !plan.path.is_empty() {
         sink.text(Field::LogPath, &plan.path);
     }
-    let rows = record.slots().filter_map(|slot| plan.row_of.get(slot).copied().flatten());
-    let mut wanted: Wanted = rows.fold(0, |wanted, row| wanted | 1 << row);
+    let rows = record.values.slots.iter().filter_map(|&slot| plan.row_of.get(slot));
+    let present = rows.fold(0, BitOr::bitor);
     // in the order of the rows, whatever that of the record is
+    let mut wanted = present;
     while let Some(row) = plan.rows.get(wanted.trailing_zeros() as usize) {
         wanted &= wanted - 1;
-        let Some(value) = record.value(row.slot) else { continue };
-        let mut to = row.to;
-        if !row.rivals.is_empty() {
-            let raw = record.raw(row.slot);
-            let mut rivals = row.rivals.iter().filter_map(|&slot| record.raw(slot)).peekable();
-            if rivals.peek().is_some() {
-                if rivals.any(|rival| Some(rival) == raw) {
-                    continue;
-                }
-                to = match to {
-                    To::Field(field) => To::Also(field),
-                    other => other,
-                };
-            }
+        match record.plain(row.slot) {
+            Some(text) if row.rivals & present == 0 => put_by(row.way, text, sink)?,
+            _ => put_other(plan, row, row.rivals & present, record, scratch, sink)?,
         }
-        put_value(to, value, scratch, sink)?;
     }
     match plan.known {
         "http" => put_http(names, record, scratch, sink),
@@ -436,33 +521,64 @@ pub(crate) fn put_record(
     }
 }
 
+/// Puts the value of a row that is no plain text or whose column `rivals` have: beside these it gives
+/// observables only, and nothing where it says the same as one of them.
+#[inline(never)]
+fn put_other(
+    plan: &Plan,
+    row: &Row,
+    mut rivals: Wanted,
+    record: Record<'_>,
+    scratch: &mut String,
+    sink: &mut dyn RecordSink,
+) -> Result<(), Reject> {
+    let Some(value) = record.value(row.slot) else { return Ok(()) };
+    let to = match row.to {
+        To::Field(field) if rivals != 0 => To::Also(field),
+        to => to,
+    };
+    let raw = record.raw(row.slot);
+    while let Some(rival) = plan.rows.get(rivals.trailing_zeros() as usize) {
+        rivals &= rivals - 1;
+        if record.raw(rival.slot) == raw {
+            return Ok(());
+        }
+    }
+    put_value(to, value, scratch, sink)
+}
+
 /// Reads `ts`: epoch seconds, RFC 3339, or the milliseconds of `JSON::TS_MILLIS`, which as seconds
 /// would lie beyond the year 9999.
 fn timestamp(value: Value<'_>, scratch: &mut String) -> Result<i64, Reject> {
+    if let Value::Text(text) = value {
+        return time_of(text);
+    }
     let mut result = None;
-    value.each(scratch, &mut |text| {
-        let at = time::epoch(text, Unit::Seconds)
-            .or_else(|| time::rfc3339(text, &Zone::Utc))
-            .or_else(|| time::epoch(text, Unit::Milliseconds));
-        result =
-            Some(at.ok_or_else(|| {
-                Reject::new(Reason::BadTime, format!("ts {:?} is not a time", clipped(text)))
-            }));
-    });
+    value.each(scratch, &mut |text| result = Some(time_of(text)));
     result.unwrap_or_else(|| Err(Reject::new(Reason::BadTime, "ts is not a number or a text")))
 }
 
-/// Owned text of a slot, where it has exactly one.
-fn text_of(record: &impl Record, slot: usize, scratch: &mut String) -> Option<String> {
+fn time_of(text: &str) -> Result<i64, Reject> {
+    time::epoch(text, Unit::Seconds)
+        .or_else(|| time::rfc3339(text, &Zone::Utc))
+        .or_else(|| time::epoch(text, Unit::Milliseconds))
+        .ok_or_else(|| Reject::new(Reason::BadTime, format!("ts {:?} is not a time", clipped(text))))
+}
+
+/// Text of a slot, the last where it has several; `None` where that is empty.
+fn text_of<'a>(record: Record<'a>, slot: usize, scratch: &mut String) -> Option<Cow<'a, str>> {
     let mut text = None;
-    record.value(slot)?.each(scratch, &mut |found| text = Some(found.to_owned()));
+    match record.value(slot)? {
+        Value::Text(found) => text = Some(Cow::Borrowed(found)),
+        value => value.each(scratch, &mut |found| text = Some(Cow::Owned(found.to_owned()))),
+    }
     text.filter(|text| !text.is_empty())
 }
 
 /// `url` is the absolute target, or `http://` host, port if not 80, target. CONNECT names a host only.
 fn put_http(
     names: &Names,
-    record: &impl Record,
+    record: Record<'_>,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
@@ -515,7 +631,7 @@ pub(crate) fn http_url(host: &str, port: Option<&str>, target: &str, url: &mut S
 /// The message is `msg`, and `sub` behind a semicolon.
 fn put_notice(
     names: &Names,
-    record: &impl Record,
+    record: Record<'_>,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
@@ -527,7 +643,7 @@ fn put_notice(
 /// `client` is `name/REALM`, `service` is `class/host` or `class/host@REALM`.
 fn put_kerberos(
     names: &Names,
-    record: &impl Record,
+    record: Record<'_>,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
@@ -542,7 +658,7 @@ fn put_kerberos(
 /// The subject of a client's certificate is no column of its own: its names only.
 fn put_client_subject(
     names: &Names,
-    record: &impl Record,
+    record: Record<'_>,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
@@ -563,7 +679,7 @@ mod tests {
         for &(path, ..) in TABLE {
             let plan = Plan::new(&names, path);
             assert!(plan.rows.len() <= Wanted::BITS as usize, "{path}");
-            assert_eq!(plan.row_of.iter().flatten().count(), plan.rows.len(), "{path}");
+            assert_eq!(plan.row_of.iter().filter(|&&row| row != 0).count(), plan.rows.len(), "{path}");
         }
     }
 }

@@ -19,8 +19,7 @@
 use comity_model::{Reason, Reject};
 
 use super::detect::{self, Sample};
-use super::put::Value;
-use super::zeek::{Names, Plan, Record, put_record};
+use super::zeek::{Form, Names, Plan, Record, Values, put_record};
 use super::{LogFormat, LogOptions, LogReader, OptionsError, Outcome, RecordSink};
 use crate::framing::Framing;
 
@@ -44,12 +43,14 @@ fn detect(sample: &Sample<'_>) -> u8 {
 }
 
 fn open(_: &LogOptions) -> Result<Box<dyn LogReader>, OptionsError> {
+    let names = Names::new();
     Ok(Box::new(Reader {
-        names: Names::new(),
         header: Header::default(),
         plan: None,
-        columns: Vec::new(),
+        ends: Vec::new(),
+        values: Values::new(&names),
         scratch: String::new(),
+        names,
     }))
 }
 
@@ -59,8 +60,10 @@ struct Reader {
     header: Header,
     /// `None` before `#fields`.
     plan: Option<Plan>,
-    /// Start and end of each column of the record at hand.
-    columns: Vec<(usize, usize)>,
+    /// End of each column of the record at hand.
+    ends: Vec<usize>,
+    /// Values of the record at hand.
+    values: Values,
     scratch: String,
 }
 
@@ -72,14 +75,15 @@ struct Header {
     empty: String,
     unset: String,
     path: String,
-    /// Number of columns.
-    width: usize,
-    /// Column of each slot.
-    column: Vec<Option<usize>>,
-    /// Slots that have a column.
-    slots: Vec<usize>,
-    /// Type of each column; empty where the header has none.
-    types: Vec<Type>,
+    columns: Vec<Column>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Column {
+    /// `None` where the column is passed over.
+    slot: Option<usize>,
+    /// Scalar where the header says nothing.
+    kind: Type,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +101,7 @@ impl Default for Header {
             empty: "(empty)".to_owned(),
             unset: "-".to_owned(),
             path: String::new(),
-            width: 0,
-            column: Vec::new(),
-            slots: Vec::new(),
-            types: Vec::new(),
+            columns: Vec::new(),
         }
     }
 }
@@ -158,23 +159,26 @@ impl Reader {
                 }
             }
             ("#fields", _) => self.fields(parts),
-            ("#types", _) => self.header.types = parts.map(type_of).collect(),
+            ("#types", _) => {
+                for column in &mut self.header.columns {
+                    column.kind = parts.next().map_or(Type::Scalar, type_of);
+                }
+            }
             _ => {}
         }
         Ok(())
     }
 
     fn fields<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
-        self.header.column = vec![None; self.names.count()];
-        self.header.slots.clear();
-        self.header.types.clear();
-        self.header.width = 0;
+        let columns = &mut self.header.columns;
+        columns.clear();
         for field in fields {
-            if let Some(slot) = self.names.slot(field) {
-                self.header.column[slot] = Some(self.header.width);
-                self.header.slots.push(slot);
+            let slot = self.names.slot(field);
+            if let Some(earlier) = columns.iter_mut().find(|column| slot.is_some() && column.slot == slot) {
+                // of two columns of one name the last counts, even where it is unset
+                earlier.slot = None;
             }
-            self.header.width += 1;
+            columns.push(Column { slot, kind: Type::Scalar });
         }
         self.plan = Some(Plan::new(&self.names, &self.header.path));
     }
@@ -183,23 +187,67 @@ impl Reader {
         let Some(plan) = &self.plan else {
             return Err(Reject::new(Reason::NoHeader, "a record before any #fields line"));
         };
-        self.columns.clear();
-        let mut start = 0;
-        for end in memchr::memchr_iter(self.header.separator, record) {
-            self.columns.push((start, end));
-            start = end + 1;
-        }
-        self.columns.push((start, record.len()));
-        if self.columns.len() != self.header.width {
-            let (found, expected) = (self.columns.len(), self.header.width);
+        // no part that is replaced holds a separator, which is ASCII
+        let text = &detect::as_text(record);
+        find_ends(text, self.header.separator, &mut self.ends);
+        let (found, expected) = (self.ends.len(), self.header.columns.len());
+        if found != expected {
             let message = format!("{found} columns, where #fields names {expected}");
             return Err(Reject::new(Reason::WrongFieldCount, message));
         }
-        let text = detect::lossy(record, &mut self.columns);
-        let plain = memchr::memchr(b'\\', record).is_none();
-        let row = Row { header: &self.header, text: &text, columns: &self.columns, plain };
-        put_record(&self.names, plan, &row, &mut self.scratch, sink)
+        self.header.find_values(text, &self.ends, &mut self.values);
+        put_record(&self.names, plan, Record { text, values: &self.values }, &mut self.scratch, sink)
     }
+}
+
+impl Header {
+    /// Notes where the value of each slot stands.
+    #[inline(never)]
+    fn find_values(&self, text: &str, ends: &[usize], values: &mut Values) {
+        let has_escapes = memchr::memchr(b'\\', text.as_bytes()).is_some();
+        let scalar = if has_escapes { Form::Escaped } else { Form::Text };
+        let mut start = 0;
+        values.clear();
+        values.separator = self.set_separator;
+        for (column, &end) in self.columns.iter().zip(ends) {
+            let span = start..end;
+            start = end + 1;
+            let value = text.as_bytes().get(span.clone()).unwrap_or_default();
+            if value.is_empty() || value == self.unset.as_bytes() || value == self.empty.as_bytes() {
+                continue;
+            }
+            let form = match (column.kind, value) {
+                (Type::Scalar, _) => scalar,
+                (Type::Bool, b"T") => Form::True,
+                (Type::Bool, b"F") => Form::False,
+                (Type::Bool, _) => scalar,
+                (Type::List, _) => Form::List,
+            };
+            values.set(column.slot, span, form);
+        }
+    }
+}
+
+/// Finds the place of each separator, and the end, eight bytes at a time.
+#[inline(never)]
+fn find_ends(text: &str, separator: u8, ends: &mut Vec<usize>) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const LOW: u64 = ONES * 0x7F;
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let mut at = 0;
+    ends.clear();
+    for word in words {
+        let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(separator));
+        // the high bit of each byte that is the separator
+        let mut found = !(((differs & LOW) + LOW) | differs | LOW);
+        while found != 0 {
+            ends.push(at + (found.trailing_zeros() / 8) as usize);
+            found &= found - 1;
+        }
+        at += 8;
+    }
+    ends.extend((at..).zip(rest).filter(|(_, byte)| **byte == separator).map(|(at, _)| at));
+    ends.push(text.len());
 }
 
 fn separator(text: &str) -> Result<u8, Reject> {
@@ -219,44 +267,6 @@ fn type_of(name: &str) -> Type {
         "bool" => Type::Bool,
         _ if name.starts_with("set[") || name.starts_with("vector[") => Type::List,
         _ => Type::Scalar,
-    }
-}
-
-struct Row<'a> {
-    header: &'a Header,
-    text: &'a str,
-    columns: &'a [(usize, usize)],
-    /// Whether the record has no escapes.
-    plain: bool,
-}
-
-impl Row<'_> {
-    fn column(&self, slot: usize) -> Option<usize> {
-        self.header.column.get(slot).copied().flatten()
-    }
-}
-
-impl Record for Row<'_> {
-    fn slots(&self) -> impl Iterator<Item = usize> {
-        self.header.slots.iter().copied()
-    }
-
-    fn raw(&self, slot: usize) -> Option<&str> {
-        let &(start, end) = self.columns.get(self.column(slot)?)?;
-        let text = self.text.get(start..end)?;
-        (text != self.header.unset && text != self.header.empty && !text.is_empty()).then_some(text)
-    }
-
-    fn value(&self, slot: usize) -> Option<Value<'_>> {
-        let text = self.raw(slot)?;
-        let kind = self.header.types.get(self.column(slot)?).copied();
-        Some(match (kind, text) {
-            (Some(Type::Bool), "T") => Value::Text("true"),
-            (Some(Type::Bool), "F") => Value::Text("false"),
-            (Some(Type::List), _) => Value::Escaped(text, Some(self.header.set_separator)),
-            _ if self.plain => Value::Text(text),
-            _ => Value::Escaped(text, None),
-        })
     }
 }
 
@@ -282,5 +292,38 @@ mod tests {
         let mut sink = crate::log::tests::Nothing;
         assert_eq!(fork.read(b"A", &mut sink), Outcome::Event);
         assert!(matches!(fork.read(b"1.0\tA", &mut sink), Outcome::Reject(_)));
+    }
+
+    struct Uids(Vec<String>);
+
+    impl RecordSink for Uids {
+        fn class(&mut self, _: comity_model::Class) {}
+        fn time(&mut self, _: i64) {}
+        fn text(&mut self, _: comity_model::Field, text: &str) {
+            self.0.push(text.to_owned());
+        }
+        fn integer(&mut self, _: comity_model::Field, _: i64) {}
+        fn observable(&mut self, _: comity_model::Field, _: comity_model::Kind, _: &str, _: &str) {}
+    }
+
+    #[test]
+    fn of_two_columns_of_one_name_the_last_counts() {
+        let mut reader = open(&LogOptions::default()).unwrap();
+        reader.skim(b"#fields\tuid\tuid\n#types\tstring\tstring\n");
+        let mut event = Uids(Vec::new());
+        assert_eq!(reader.read(b"A\tB", &mut event), Outcome::Event);
+        assert_eq!(reader.read(b"A\t-", &mut event), Outcome::Event);
+        assert_eq!(event.0, ["B"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn ends_are_those_of_columns(text in "[a\t\u{8}\u{a}ü\u{89}]{0,40}") {
+            let mut ends = Vec::new();
+            find_ends(&text, b'\t', &mut ends);
+            let lengths = text.split('\t').map(str::len);
+            let expected = lengths.scan(0, |next, length| { *next += length + 1; Some(*next - 1) });
+            proptest::prop_assert_eq!(ends, expected.collect::<Vec<_>>());
+        }
     }
 }
