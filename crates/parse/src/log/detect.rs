@@ -106,7 +106,7 @@ pub(crate) fn objects(sample: &Sample<'_>, score: impl Fn(&Object) -> u64) -> u8
 /// A record as text, one U+FFFD for each part that is not UTF-8.
 pub(crate) fn as_text(record: &[u8]) -> Cow<'_, str> {
     // checking alone is several times as fast as looking for parts to replace
-    std::str::from_utf8(record).map_or_else(|_| String::from_utf8_lossy(record), Cow::Borrowed)
+    simdutf8::basic::from_utf8(record).map_or_else(|_| String::from_utf8_lossy(record), Cow::Borrowed)
 }
 
 /// Slots of an object's keys. Records of a log have the same keys in much the same order: what stood
