@@ -5,7 +5,7 @@
 //! passwords, SNMP communities, hardware addresses, the sensor's own files (`loaded_scripts`, `extracted`).
 
 use std::borrow::Cow;
-use std::ops::{BitOr, Range};
+use std::ops::BitOr;
 
 use comity_model::{Class, Field, Reason, Reject};
 
@@ -385,124 +385,37 @@ fn one_text(one: To, other: To) -> bool {
     }
 }
 
-/// How a value stands in a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// Plain text.
-    Text,
-    /// Plain text between quotes, which the span leaves out.
-    Quoted,
-    /// JSON.
-    Json,
-    /// Text of Zeek TSV that may have escapes.
-    Escaped,
-    /// The same of the members of a list.
-    List,
-    /// `T` of Zeek TSV.
-    True,
-    /// `F` of Zeek TSV.
-    False,
-}
-
-/// Where the values of a record stand in its text, by slot.
-#[derive(Debug, Clone)]
-pub(crate) struct Values {
-    spans: Vec<Option<(Range<usize>, Form)>>,
-    /// Slots that have a value; some may occur twice.
-    slots: Vec<usize>,
-    /// What is between the members of a [`Form::List`].
-    pub(crate) separator: char,
-}
-
-impl Values {
-    pub(crate) fn new(names: &Names) -> Self {
-        Self { spans: vec![None; names.count()], slots: Vec::new(), separator: ',' }
-    }
-
-    #[inline]
-    pub(crate) fn clear(&mut self) {
-        for &slot in &self.slots {
-            if let Some(span) = self.spans.get_mut(slot) {
-                *span = None;
-            }
-        }
-        self.slots.clear();
-    }
-
-    /// Notes the value of a slot; the last one counts.
-    #[inline]
-    pub(crate) fn set(&mut self, slot: Option<usize>, span: Range<usize>, form: Form) {
-        let Some(slot) = slot else { return };
-        if let Some(place) = self.spans.get_mut(slot) {
-            *place = Some((span, form));
-            self.slots.push(slot);
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
-    pub(crate) fn has(&self, slot: usize) -> bool {
-        self.spans.get(slot).is_some_and(Option::is_some)
-    }
-}
-
-/// A record and where its values stand.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Record<'a> {
-    pub(crate) text: &'a str,
-    pub(crate) values: &'a Values,
-}
-
-impl<'a> Record<'a> {
+/// Values of a record by slot, as they stand in it.
+pub(crate) trait Record {
+    /// Slots that may have a value.
+    fn slots(&self) -> impl Iterator<Item = usize>;
     /// The value of a slot; `None` where unset.
-    pub(crate) fn value(self, slot: usize) -> Option<Value<'a>> {
-        let (span, form) = self.values.spans.get(slot)?.as_ref()?;
-        let text = self.text.get(span.clone())?;
-        Some(match *form {
-            Form::Text | Form::Quoted => Value::Text(text),
-            Form::Json => Value::Json(text),
-            Form::Escaped => Value::Escaped(text, None),
-            Form::List => Value::Escaped(text, Some(self.values.separator)),
-            Form::True => Value::Text("true"),
-            Form::False => Value::Text("false"),
-        })
-    }
-
-    /// The value of a slot where that is plain text.
-    #[inline]
-    fn plain(self, slot: usize) -> Option<&'a str> {
-        match self.values.spans.get(slot)? {
-            Some((span, Form::Text | Form::Quoted)) => self.text.get(span.clone()),
-            _ => None,
-        }
-    }
-
-    /// The same as it stands in the record, and whether within quotes, to compare.
-    fn raw(self, slot: usize) -> Option<(&'a str, bool)> {
-        let (span, form) = self.values.spans.get(slot)?.as_ref()?;
-        Some((self.text.get(span.clone())?, *form == Form::Quoted))
-    }
+    fn value(&self, slot: usize) -> Option<Value<'_>>;
+    /// The same as it stands in the record, to compare.
+    fn raw(&self, slot: usize) -> Option<&str>;
+    /// The value of a slot where it is set and plain text: [`Self::value`] for what nearly all are.
+    fn plain(&self, slot: usize) -> Option<&str>;
 }
 
 /// Puts a record's values into the sink.
 pub(crate) fn put_record(
     names: &Names,
     plan: &Plan,
-    record: Record<'_>,
+    record: &impl Record,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
-    if let Some(ts) = record.value(names.ts) {
+    if let Some(text) = record.plain(names.ts) {
+        sink.time(time_of(text)?);
+    } else if let Some(ts) = record.value(names.ts) {
         sink.time(timestamp(ts, scratch)?);
     }
     sink.class(plan.class);
     if !plan.path.is_empty() {
         sink.text(Field::LogPath, &plan.path);
     }
-    let rows = record.values.slots.iter().filter_map(|&slot| plan.row_of.get(slot));
-    let present = rows.fold(0, BitOr::bitor);
+    let rows = record.slots().filter_map(|slot| plan.row_of.get(slot));
+    let present = rows.fold(0, |present, row| present | row);
     // in the order of the rows, whatever that of the record is
     let mut wanted = present;
     while let Some(row) = plan.rows.get(wanted.trailing_zeros() as usize) {
@@ -521,27 +434,27 @@ pub(crate) fn put_record(
     }
 }
 
-/// Puts the value of a row that is no plain text or whose column `rivals` have: beside these it gives
+/// Puts the value of a row that is no plain text or whose column `rivals` may have: beside these it gives
 /// observables only, and nothing where it says the same as one of them.
 #[inline(never)]
 fn put_other(
     plan: &Plan,
     row: &Row,
     mut rivals: Wanted,
-    record: Record<'_>,
+    record: &impl Record,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
     let Some(value) = record.value(row.slot) else { return Ok(()) };
-    let to = match row.to {
-        To::Field(field) if rivals != 0 => To::Also(field),
-        to => to,
-    };
-    let raw = record.raw(row.slot);
+    let (raw, mut to) = (record.raw(row.slot), row.to);
     while let Some(rival) = plan.rows.get(rivals.trailing_zeros() as usize) {
         rivals &= rivals - 1;
-        if record.raw(rival.slot) == raw {
+        let rival = record.raw(rival.slot);
+        if rival == raw {
             return Ok(());
+        }
+        if let (Some(_), To::Field(field)) = (rival, to) {
+            to = To::Also(field);
         }
     }
     put_value(to, value, scratch, sink)
@@ -550,9 +463,6 @@ fn put_other(
 /// Reads `ts`: epoch seconds, RFC 3339, or the milliseconds of `JSON::TS_MILLIS`, which as seconds
 /// would lie beyond the year 9999.
 fn timestamp(value: Value<'_>, scratch: &mut String) -> Result<i64, Reject> {
-    if let Value::Text(text) = value {
-        return time_of(text);
-    }
     let mut result = None;
     value.each(scratch, &mut |text| result = Some(time_of(text)));
     result.unwrap_or_else(|| Err(Reject::new(Reason::BadTime, "ts is not a number or a text")))
@@ -566,7 +476,7 @@ fn time_of(text: &str) -> Result<i64, Reject> {
 }
 
 /// Text of a slot, the last where it has several; `None` where that is empty.
-fn text_of<'a>(record: Record<'a>, slot: usize, scratch: &mut String) -> Option<Cow<'a, str>> {
+fn text_of<'a>(record: &'a impl Record, slot: usize, scratch: &mut String) -> Option<Cow<'a, str>> {
     let mut text = None;
     match record.value(slot)? {
         Value::Text(found) => text = Some(Cow::Borrowed(found)),
@@ -578,7 +488,7 @@ fn text_of<'a>(record: Record<'a>, slot: usize, scratch: &mut String) -> Option<
 /// `url` is the absolute target, or `http://` host, port if not 80, target. CONNECT names a host only.
 fn put_http(
     names: &Names,
-    record: Record<'_>,
+    record: &impl Record,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
@@ -631,7 +541,7 @@ pub(crate) fn http_url(host: &str, port: Option<&str>, target: &str, url: &mut S
 /// The message is `msg`, and `sub` behind a semicolon.
 fn put_notice(
     names: &Names,
-    record: Record<'_>,
+    record: &impl Record,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
@@ -643,7 +553,7 @@ fn put_notice(
 /// `client` is `name/REALM`, `service` is `class/host` or `class/host@REALM`.
 fn put_kerberos(
     names: &Names,
-    record: Record<'_>,
+    record: &impl Record,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
@@ -658,7 +568,7 @@ fn put_kerberos(
 /// The subject of a client's certificate is no column of its own: its names only.
 fn put_client_subject(
     names: &Names,
-    record: Record<'_>,
+    record: &impl Record,
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {

@@ -8,12 +8,14 @@
 //! Where `_path` is missing, the fields that a record has tell which log it is of. Rejects: what is no
 //! JSON object, a `ts` that is no time, a count that is no number.
 
+use std::ops::Range;
+
 use comity_model::{Reason, Reject};
 
 use super::detect::{self, Sample};
 use super::json::{self, scan};
 use super::put::Value;
-use super::zeek::{Form, Names, Plan, Record, Values, put_record};
+use super::zeek::{Names, Plan, Record, put_record};
 use super::{LogFormat, LogOptions, LogReader, OptionsError, Outcome, RecordSink};
 
 pub(super) const FORMAT: LogFormat = LogFormat {
@@ -60,7 +62,7 @@ fn detect(sample: &Sample<'_>) -> u8 {
 fn open(_: &LogOptions) -> Result<Box<dyn LogReader>, OptionsError> {
     let names = Names::new();
     Ok(Box::new(Reader {
-        values: Values::new(&names),
+        values: Values { spans: vec![None; names.count()], slots: Vec::new() },
         keys: detect::Keys::default(),
         plans: Vec::new(),
         scratch: String::new(),
@@ -95,13 +97,13 @@ impl LogReader for Reader {
 impl Reader {
     fn object(&mut self, text: &str, sink: &mut dyn RecordSink) -> Result<(), Reject> {
         self.find_values(text)?;
-        if self.values.is_empty() {
+        if self.values.slots.is_empty() {
             return Err(Reject::new(Reason::NotThisFormat, "an object without any field of Zeek"));
         }
         self.choose_plan(text);
         let Some(plan) = self.plans.first() else { return Ok(()) };
-        let record = Record { text, values: &self.values };
-        put_record(&self.names, plan, record, &mut self.scratch, sink)
+        let row = Row { text, values: &self.values };
+        put_record(&self.names, plan, &row, &mut self.scratch, sink)
     }
 
     /// Notes where the value of each slot stands.
@@ -150,7 +152,7 @@ impl Reader {
                 scan::Form::Plain if value.len() > 2 => {
                     values.set(slot, value.start + 1..value.end - 1, Form::Quoted);
                 }
-                scan::Form::Bare => values.set(slot, value, Form::Text),
+                scan::Form::Bare => values.set(slot, value, Form::Bare),
                 scan::Form::Escaped => values.set(slot, value, Form::Json),
                 scan::Form::Array if value.len() > 2 => values.set(slot, value, Form::Json),
                 scan::Form::Object => {
@@ -165,13 +167,15 @@ impl Reader {
 
     /// Puts the plan of the record's path first.
     fn choose_plan(&mut self, text: &str) {
-        let record = Record { text, values: &self.values };
-        let path = match record.value(self.names.path) {
+        let row = Row { text, values: &self.values };
+        let path = match row.value(self.names.path) {
             Some(Value::Text(path)) => Some(path),
             Some(Value::Json(path)) => json::scalar(path, &mut self.scratch),
             _ => None,
         };
-        let path = path.unwrap_or_else(|| self.names.guess(|slot| self.values.has(slot)));
+        let path = path.unwrap_or_else(|| {
+            self.names.guess(|slot| self.values.spans.get(slot).is_some_and(Option::is_some))
+        });
         if self.plans.first().is_some_and(|plan| plan.path == path) {
             return;
         }
@@ -190,6 +194,78 @@ fn note(values: &mut Values, slot: Option<usize>, text: &str, value: &str) {
     if !matches!(value, "null" | "\"\"" | "[]") {
         let start = value.as_ptr().addr() - text.as_ptr().addr();
         values.set(slot, start..start + value.len(), Form::Json);
+    }
+}
+
+/// Where the values of a record stand in its text.
+#[derive(Debug, Clone)]
+struct Values {
+    /// Of each slot.
+    spans: Vec<Option<(Range<usize>, Form)>>,
+    /// Slots that have a value; some may occur twice.
+    slots: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// A number, `true` or `false`.
+    Bare,
+    /// A string without escapes; the span leaves out the quotes.
+    Quoted,
+    /// All else.
+    Json,
+}
+
+impl Values {
+    #[inline]
+    fn clear(&mut self) {
+        for &slot in &self.slots {
+            if let Some(span) = self.spans.get_mut(slot) {
+                *span = None;
+            }
+        }
+        self.slots.clear();
+    }
+
+    /// Notes the value of a slot; the last one counts.
+    #[inline]
+    fn set(&mut self, slot: Option<usize>, span: Range<usize>, form: Form) {
+        let Some(slot) = slot else { return };
+        if let Some(place) = self.spans.get_mut(slot) {
+            *place = Some((span, form));
+            self.slots.push(slot);
+        }
+    }
+}
+
+struct Row<'a> {
+    text: &'a str,
+    values: &'a Values,
+}
+
+impl Record for Row<'_> {
+    #[inline]
+    fn slots(&self) -> impl Iterator<Item = usize> {
+        self.values.slots.iter().copied()
+    }
+
+    fn value(&self, slot: usize) -> Option<Value<'_>> {
+        self.plain(slot).map(Value::Text).or_else(|| self.raw(slot).map(Value::Json))
+    }
+
+    fn raw(&self, slot: usize) -> Option<&str> {
+        match self.values.spans.get(slot)?.as_ref()? {
+            (span, Form::Quoted) => self.text.get(span.start - 1..span.end + 1),
+            (span, _) => self.text.get(span.clone()),
+        }
+    }
+
+    #[inline]
+    fn plain(&self, slot: usize) -> Option<&str> {
+        match self.values.spans.get(slot)? {
+            Some((span, Form::Bare | Form::Quoted)) => self.text.get(span.clone()),
+            _ => None,
+        }
     }
 }
 

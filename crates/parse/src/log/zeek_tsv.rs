@@ -19,7 +19,8 @@
 use comity_model::{Reason, Reject};
 
 use super::detect::{self, Sample};
-use super::zeek::{Form, Names, Plan, Record, Values, put_record};
+use super::put::Value;
+use super::zeek::{Names, Plan, Record, put_record};
 use super::{LogFormat, LogOptions, LogReader, OptionsError, Outcome, RecordSink};
 use crate::framing::Framing;
 
@@ -43,14 +44,12 @@ fn detect(sample: &Sample<'_>) -> u8 {
 }
 
 fn open(_: &LogOptions) -> Result<Box<dyn LogReader>, OptionsError> {
-    let names = Names::new();
     Ok(Box::new(Reader {
+        names: Names::new(),
         header: Header::default(),
         plan: None,
-        ends: Vec::new(),
-        values: Values::new(&names),
+        starts: Vec::new(),
         scratch: String::new(),
-        names,
     }))
 }
 
@@ -60,10 +59,8 @@ struct Reader {
     header: Header,
     /// `None` before `#fields`.
     plan: Option<Plan>,
-    /// End of each column of the record at hand.
-    ends: Vec<usize>,
-    /// Values of the record at hand.
-    values: Values,
+    /// Start of each column of the record at hand, and of one after the last.
+    starts: Vec<usize>,
     scratch: String,
 }
 
@@ -75,19 +72,18 @@ struct Header {
     empty: String,
     unset: String,
     path: String,
-    columns: Vec<Column>,
+    /// Number of columns.
+    width: usize,
+    /// Column of each slot, and its type.
+    column: Vec<Option<(usize, Type)>>,
+    /// Slots that have a column.
+    slots: Vec<usize>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Column {
-    /// `None` where the column is passed over.
-    slot: Option<usize>,
-    /// Scalar where the header says nothing.
-    kind: Type,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Type {
+    /// Also where the header says nothing.
+    #[default]
     Scalar,
     Bool,
     List,
@@ -101,7 +97,9 @@ impl Default for Header {
             empty: "(empty)".to_owned(),
             unset: "-".to_owned(),
             path: String::new(),
-            columns: Vec::new(),
+            width: 0,
+            column: Vec::new(),
+            slots: Vec::new(),
         }
     }
 }
@@ -160,8 +158,9 @@ impl Reader {
             }
             ("#fields", _) => self.fields(parts),
             ("#types", _) => {
-                for column in &mut self.header.columns {
-                    column.kind = parts.next().map_or(Type::Scalar, type_of);
+                let types: Vec<_> = parts.map(type_of).collect();
+                for (column, kind) in self.header.column.iter_mut().flatten() {
+                    *kind = types.get(*column).copied().unwrap_or_default();
                 }
             }
             _ => {}
@@ -170,15 +169,15 @@ impl Reader {
     }
 
     fn fields<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
-        let columns = &mut self.header.columns;
-        columns.clear();
+        self.header.column = vec![None; self.names.count()];
+        self.header.slots.clear();
+        self.header.width = 0;
         for field in fields {
-            let slot = self.names.slot(field);
-            if let Some(earlier) = columns.iter_mut().find(|column| slot.is_some() && column.slot == slot) {
-                // of two columns of one name the last counts, even where it is unset
-                earlier.slot = None;
+            if let Some(slot) = self.names.slot(field) {
+                self.header.column[slot] = Some((self.header.width, Type::default()));
+                self.header.slots.push(slot);
             }
-            columns.push(Column { slot, kind: Type::Scalar });
+            self.header.width += 1;
         }
         self.plan = Some(Plan::new(&self.names, &self.header.path));
     }
@@ -189,65 +188,38 @@ impl Reader {
         };
         // no part that is replaced holds a separator, which is ASCII
         let text = &detect::as_text(record);
-        find_ends(text, self.header.separator, &mut self.ends);
-        let (found, expected) = (self.ends.len(), self.header.columns.len());
+        find_starts(text, self.header.separator, &mut self.starts);
+        let (found, expected) = (self.starts.len() - 1, self.header.width);
         if found != expected {
             let message = format!("{found} columns, where #fields names {expected}");
             return Err(Reject::new(Reason::WrongFieldCount, message));
         }
-        self.header.find_values(text, &self.ends, &mut self.values);
-        put_record(&self.names, plan, Record { text, values: &self.values }, &mut self.scratch, sink)
+        let plain = memchr::memchr(b'\\', record).is_none();
+        let row = Row { header: &self.header, text, starts: &self.starts, plain };
+        put_record(&self.names, plan, &row, &mut self.scratch, sink)
     }
 }
 
-impl Header {
-    /// Notes where the value of each slot stands.
-    #[inline(never)]
-    fn find_values(&self, text: &str, ends: &[usize], values: &mut Values) {
-        let has_escapes = memchr::memchr(b'\\', text.as_bytes()).is_some();
-        let scalar = if has_escapes { Form::Escaped } else { Form::Text };
-        let mut start = 0;
-        values.clear();
-        values.separator = self.set_separator;
-        for (column, &end) in self.columns.iter().zip(ends) {
-            let span = start..end;
-            start = end + 1;
-            let value = text.as_bytes().get(span.clone()).unwrap_or_default();
-            if value.is_empty() || value == self.unset.as_bytes() || value == self.empty.as_bytes() {
-                continue;
-            }
-            let form = match (column.kind, value) {
-                (Type::Scalar, _) => scalar,
-                (Type::Bool, b"T") => Form::True,
-                (Type::Bool, b"F") => Form::False,
-                (Type::Bool, _) => scalar,
-                (Type::List, _) => Form::List,
-            };
-            values.set(column.slot, span, form);
-        }
-    }
-}
-
-/// Finds the place of each separator, and the end, eight bytes at a time.
-#[inline(never)]
-fn find_ends(text: &str, separator: u8, ends: &mut Vec<usize>) {
+/// Finds the starts of columns, as if a separator stood at the end too, eight bytes at a time.
+fn find_starts(text: &str, separator: u8, starts: &mut Vec<usize>) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const LOW: u64 = ONES * 0x7F;
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     let mut at = 0;
-    ends.clear();
+    starts.clear();
+    starts.push(0);
     for word in words {
         let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(separator));
         // the high bit of each byte that is the separator
         let mut found = !(((differs & LOW) + LOW) | differs | LOW);
         while found != 0 {
-            ends.push(at + (found.trailing_zeros() / 8) as usize);
+            starts.push(at + (found.trailing_zeros() / 8) as usize + 1);
             found &= found - 1;
         }
         at += 8;
     }
-    ends.extend((at..).zip(rest).filter(|(_, byte)| **byte == separator).map(|(at, _)| at));
-    ends.push(text.len());
+    starts.extend((at..).zip(rest).filter(|(_, byte)| **byte == separator).map(|(at, _)| at + 1));
+    starts.push(text.len() + 1);
 }
 
 fn separator(text: &str) -> Result<u8, Reject> {
@@ -267,6 +239,56 @@ fn type_of(name: &str) -> Type {
         "bool" => Type::Bool,
         _ if name.starts_with("set[") || name.starts_with("vector[") => Type::List,
         _ => Type::Scalar,
+    }
+}
+
+struct Row<'a> {
+    header: &'a Header,
+    text: &'a str,
+    /// Start of each column, and of one after the last.
+    starts: &'a [usize],
+    /// Whether the record has no escapes.
+    plain: bool,
+}
+
+impl Row<'_> {
+    /// The text of a slot and the type of its column; `None` where unset.
+    #[inline(always)]
+    fn typed(&self, slot: usize) -> Option<(&str, Type)> {
+        let (column, kind) = (*self.header.column.get(slot)?)?;
+        let &[start, next] = self.starts.get(column..)?.first_chunk()?;
+        let text = self.text.get(start..next - 1)?;
+        let is_set = text != self.header.unset && text != self.header.empty && !text.is_empty();
+        is_set.then_some((text, kind))
+    }
+}
+
+impl Record for Row<'_> {
+    #[inline]
+    fn slots(&self) -> impl Iterator<Item = usize> {
+        self.header.slots.iter().copied()
+    }
+
+    fn value(&self, slot: usize) -> Option<Value<'_>> {
+        Some(match self.typed(slot)? {
+            ("T", Type::Bool) => Value::Text("true"),
+            ("F", Type::Bool) => Value::Text("false"),
+            (text, Type::List) => Value::Escaped(text, Some(self.header.set_separator)),
+            (text, _) if self.plain => Value::Text(text),
+            (text, _) => Value::Escaped(text, None),
+        })
+    }
+
+    fn raw(&self, slot: usize) -> Option<&str> {
+        self.typed(slot).map(|(text, _)| text)
+    }
+
+    #[inline(always)]
+    fn plain(&self, slot: usize) -> Option<&str> {
+        match self.typed(slot)? {
+            (text, Type::Scalar) if self.plain => Some(text),
+            _ => None,
+        }
     }
 }
 
@@ -318,12 +340,12 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn ends_are_those_of_columns(text in "[a\t\u{8}\u{a}ü\u{89}]{0,40}") {
-            let mut ends = Vec::new();
-            find_ends(&text, b'\t', &mut ends);
-            let lengths = text.split('\t').map(str::len);
-            let expected = lengths.scan(0, |next, length| { *next += length + 1; Some(*next - 1) });
-            proptest::prop_assert_eq!(ends, expected.collect::<Vec<_>>());
+        fn starts_are_those_of_columns(text in "[a\t\u{8}\u{a}ü\u{89}]{0,40}") {
+            let mut starts = Vec::new();
+            find_starts(&text, b'\t', &mut starts);
+            let columns = starts.windows(2).filter_map(|pair| text.get(pair[0]..pair[1] - 1));
+            proptest::prop_assert_eq!(starts.len() - 1, columns.clone().count());
+            proptest::prop_assert!(columns.eq(text.split('\t')));
         }
     }
 }
