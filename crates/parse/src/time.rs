@@ -74,30 +74,55 @@ pub fn decimal(text: &str, scale: u32) -> Option<i64> {
 
 /// Digits with at most one dot among them, few enough not to overflow: nearly all that logs hold.
 fn plain_decimal(bytes: &[u8], scale: u32) -> Option<i64> {
+    const POWERS: [i64; 7] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000];
     if bytes.len() > 18 {
         return None;
     }
-    let (mut value, mut digits, mut wanted) = (0_i64, 0, None);
-    for &byte in bytes {
-        match (byte, &mut wanted) {
-            (b'0'..=b'9', None) => value = value * 10 + i64::from(byte - b'0'),
-            (b'0'..=b'9', Some(0)) => {}
-            (b'0'..=b'9', Some(wanted)) => {
-                value = value * 10 + i64::from(byte - b'0');
-                *wanted -= 1;
+    let (value, whole) = digits(bytes, 0);
+    let (value, kept) = match bytes.get(whole..)? {
+        [] if whole > 0 => (value, 0),
+        [b'.', fraction @ ..] if bytes.len() > 1 => {
+            let (kept, floored) = fraction.split_at(fraction.len().min(scale as usize));
+            let (value, read) = digits(kept, value);
+            if read < kept.len() || !floored.iter().all(u8::is_ascii_digit) {
+                return None;
             }
-            (b'.', None) => {
-                wanted = Some(scale);
-                continue;
-            }
-            _ => return None,
+            (value, read)
         }
-        digits += 1;
-    }
-    let missing = wanted.unwrap_or(scale);
-    if digits == 0 { None } else { value.checked_mul(10_i64.checked_pow(missing)?) }
+        _ => return None,
+    };
+    value.checked_mul(*POWERS.get((scale as usize).checked_sub(kept)?)?)
 }
 
+/// Appends the digits that `bytes` begins with to those of `value`; gives their number too. There must be
+/// few enough not to overflow.
+#[inline]
+fn digits(bytes: &[u8], mut value: i64) -> (i64, usize) {
+    let mut read = 0;
+    if let Some(eight) = bytes.first_chunk().and_then(eight_digits) {
+        (value, read) = (value.wrapping_mul(100_000_000).wrapping_add(eight), 8);
+    }
+    while let Some(byte @ b'0'..=b'9') = bytes.get(read) {
+        value = value.wrapping_mul(10).wrapping_add(i64::from(byte - b'0'));
+        read += 1;
+    }
+    (value, read)
+}
+
+/// Number of eight digits: neighbours are joined to pairs, pairs to fours, fours to the whole.
+#[inline]
+fn eight_digits(bytes: &[u8; 8]) -> Option<i64> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let digits = u64::from_le_bytes(*bytes) ^ (ONES * 0x30);
+    if (digits.wrapping_add(ONES * 0x76) | digits) & (ONES * 0x80) != 0 {
+        return None;
+    }
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+    i64::try_from(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF).ok()
+}
+
+#[inline(never)]
 fn any_decimal(text: &str, scale: u32) -> Option<i64> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),

@@ -106,34 +106,57 @@ pub(crate) fn objects(sample: &Sample<'_>, score: impl Fn(&Object) -> u64) -> u8
 /// A record as text, one U+FFFD for each part that is not UTF-8.
 pub(crate) fn as_text(record: &[u8]) -> Cow<'_, str> {
     // checking alone is several times as fast as looking for parts to replace
-    std::str::from_utf8(record).map_or_else(|_| String::from_utf8_lossy(record), Cow::Borrowed)
-}
-
-/// The same for a record whose columns are known: `columns` (start and end of each) move with it.
-pub(crate) fn lossy<'a>(record: &'a [u8], columns: &mut [(usize, usize)]) -> Cow<'a, str> {
-    if let Ok(text) = std::str::from_utf8(record) {
-        return Cow::Borrowed(text);
-    }
-    let mut text = String::with_capacity(record.len() + 16);
-    for (start, end) in columns {
-        let column = record.get(*start..*end).unwrap_or_default();
-        *start = text.len();
-        text.push_str(&String::from_utf8_lossy(column));
-        *end = text.len();
-    }
-    Cow::Owned(text)
+    simdutf8::basic::from_utf8(record).map_or_else(|_| String::from_utf8_lossy(record), Cow::Borrowed)
 }
 
 /// Slots of an object's keys. Records of a log have the same keys in much the same order: what stood
 /// at a place before is compared first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keys {
-    seen: Vec<(String, Option<usize>)>,
+    seen: Vec<SeenKey>,
     next: usize,
+}
+
+#[derive(Debug, Clone)]
+struct SeenKey {
+    /// In its quotes and with the colon.
+    quoted: String,
+    /// The first 24 bytes of this, and which of them count: compared without a call.
+    head: [u64; 3],
+    mask: [u64; 3],
+    slot: Option<usize>,
 }
 
 /// Keys that are remembered.
 const MAX_KEYS: usize = 256;
+
+impl SeenKey {
+    fn new(key: &str, slot: Option<usize>) -> Self {
+        let quoted = format!("\"{key}\":");
+        let (mut head, mut mask) = ([0; 24], [0; 24]);
+        for ((head, mask), byte) in head.iter_mut().zip(&mut mask).zip(quoted.bytes()) {
+            (*head, *mask) = (byte, 0xFF);
+        }
+        Self { quoted, head: words(&head), mask: words(&mask), slot }
+    }
+
+    #[inline]
+    fn begins(&self, text: &[u8]) -> bool {
+        match text.first_chunk() {
+            Some(head) if self.quoted.len() <= head.len() => {
+                let ([a, b, c], [x, y, z], [k, l, m]) = (words(head), self.head, self.mask);
+                (a ^ x) & k | (b ^ y) & l | (c ^ z) & m == 0
+            }
+            _ => text.starts_with(self.quoted.as_bytes()),
+        }
+    }
+}
+
+#[inline]
+fn words(bytes: &[u8; 24]) -> [u64; 3] {
+    let [a, b, c] = *bytes.as_chunks::<8>().0 else { return [0; 3] };
+    [a, b, c].map(u64::from_le_bytes)
+}
 
 impl Keys {
     /// A new object begins.
@@ -141,18 +164,33 @@ impl Keys {
         self.next = 0;
     }
 
-    /// The slot of the next key.
-    pub(crate) fn slot(&mut self, key: &str, find: impl Fn(&str) -> Option<usize>) -> Option<usize> {
-        let mut ahead = self.seen.iter().enumerate().skip(self.next).take(4);
-        if let Some((at, &(_, slot))) = ahead.find(|(_, (seen, _))| seen == key) {
-            self.next = at + 1;
-            return slot;
+    /// The slot of the key that `text` begins with, if it stood here, or near, before; and its length with
+    /// quotes and colon.
+    #[inline]
+    pub(crate) fn expected(&mut self, text: &[u8]) -> Option<(usize, Option<usize>)> {
+        match self.seen.get(self.next) {
+            Some(key) if key.begins(text) => {
+                self.next += 1;
+                Some((key.quoted.len(), key.slot))
+            }
+            _ => self.ahead(text),
         }
-        let slot = find(key);
+    }
+
+    /// The same for keys that a record before had between here and there.
+    #[cold]
+    fn ahead(&mut self, text: &[u8]) -> Option<(usize, Option<usize>)> {
+        let mut ahead = self.seen.iter().enumerate().skip(self.next).take(4);
+        let (at, key) = ahead.find(|(_, key)| key.begins(text))?;
+        self.next = at + 1;
+        Some((key.quoted.len(), key.slot))
+    }
+
+    /// Remembers the slot of a key that was not expected.
+    pub(crate) fn learn(&mut self, key: &str, slot: Option<usize>) {
         if self.seen.len() < MAX_KEYS && self.next <= self.seen.len() {
-            self.seen.insert(self.next, (key.to_owned(), slot));
+            self.seen.insert(self.next, SeenKey::new(key, slot));
             self.next += 1;
         }
-        slot
     }
 }

@@ -14,7 +14,10 @@ use serde_json::value::RawValue;
 
 use super::{Outcome, detect};
 
-mod scan;
+pub(crate) mod scan;
+
+/// Most members that are held back until an object is known to be one.
+const MEMBERS: usize = 48;
 
 /// What a record of a JSON format is: a blank one carries no event, any other what `object` makes of
 /// its text.
@@ -30,19 +33,55 @@ pub(crate) fn outcome(record: &[u8], object: impl FnOnce(&str) -> Result<(), Rej
 
 /// Hands the members of the object `text` to `each`: key, and value as it stands there.
 pub(crate) fn members<'a>(text: &'a str, mut each: impl FnMut(&str, &'a str)) -> Result<(), Reject> {
-    match scan::members(text, &mut each) {
+    match members_by_scan(text, &mut each) {
         Some(()) => Ok(()),
         None => members_by_serde(text, each),
     }
 }
 
-fn members_by_serde<'a>(text: &'a str, each: impl FnMut(&str, &'a str)) -> Result<(), Reject> {
+/// The same where the scan takes the object; `None`, and nothing handed over, where it does not.
+fn members_by_scan<'a>(text: &'a str, mut each: impl FnMut(&str, &'a str)) -> Option<()> {
+    let (mut spans, mut count) = ([[0_u32; 4]; MEMBERS], 0);
+    u32::try_from(text.len()).ok()?;
+    scan::members(
+        text,
+        |at| scan::key(text.as_bytes(), at),
+        |_, key, value, _| {
+            let places = [key.start, key.end, value.start, value.end];
+            // the length fits, so do all places
+            *spans.get_mut(count)? = places.map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+            count += 1;
+            Some(())
+        },
+    )?;
+    for span in spans.iter().take(count) {
+        let [key, key_end, value, value_end] = span.map(|at| at as usize);
+        // spans begin and end at ASCII
+        if let (Some(key), Some(value)) = (text.get(key..key_end), text.get(value..value_end)) {
+            each(key, value);
+        }
+    }
+    Some(())
+}
+
+/// The same as `serde_json` reads it; where that is an error, some members were handed over before it.
+pub(crate) fn members_by_serde<'a>(text: &'a str, each: impl FnMut(&str, &'a str)) -> Result<(), Reject> {
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_map(Members(each)).and_then(|()| json.end()).map_err(|error| bad_json(&error))
 }
 
 /// Hands the elements of the array `text` to `each`.
-pub(crate) fn elements<'a>(text: &'a str, each: impl FnMut(&'a str)) -> Result<(), Reject> {
+pub(crate) fn elements<'a>(text: &'a str, mut each: impl FnMut(&'a str)) -> Result<(), Reject> {
+    // arrays are short: a first pass sees whether the scan takes the whole of it
+    if scan::elements(text, |_| {}).is_some() {
+        // elements begin and end at ASCII
+        let _ = scan::elements(text, |element| text.get(element).into_iter().for_each(&mut each));
+        return Ok(());
+    }
+    elements_by_serde(text, each)
+}
+
+fn elements_by_serde<'a>(text: &'a str, each: impl FnMut(&'a str)) -> Result<(), Reject> {
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_seq(Elements(each)).and_then(|()| json.end()).map_err(|error| bad_json(&error))
 }
@@ -243,7 +282,7 @@ mod tests {
     /// What the scan makes of a text, where it takes it, and what serde does.
     fn both(text: &str) -> Option<[Listed; 2]> {
         let (mut ours, mut serdes) = (Vec::new(), Vec::new());
-        let taken = scan::members(text, |key, value| ours.push((key.to_owned(), value.to_owned())));
+        let taken = members_by_scan(text, |key, value| ours.push((key.to_owned(), value.to_owned())));
         if taken.is_none() {
             assert_eq!(ours, [], "nothing is handed over that is left to serde");
             return None;
@@ -264,10 +303,80 @@ mod tests {
         }
     }
 
+    /// Texts of the members as the scan's forms give them.
+    fn by_form(text: &str) -> Option<Vec<Option<String>>> {
+        let (mut texts, mut scratch) = (Vec::new(), String::new());
+        scan::members(
+            text,
+            |at| scan::key(text.as_bytes(), at),
+            |_, _, value, form| {
+                let raw = text.get(value)?;
+                let text = match form {
+                    scan::Form::Plain => raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')),
+                    scan::Form::Bare => Some(raw),
+                    scan::Form::Escaped => scalar(raw, &mut scratch),
+                    scan::Form::Null | scan::Form::Array | scan::Form::Object => None,
+                };
+                texts.push(text.map(str::to_owned));
+                Some(())
+            },
+        )?;
+        Some(texts)
+    }
+
+    fn by_serde(text: &str) -> Vec<Option<String>> {
+        let (mut texts, mut scratch) = (Vec::new(), String::new());
+        members_by_serde(text, |_, value| texts.push(scalar(value, &mut scratch).map(str::to_owned)))
+            .unwrap();
+        texts
+    }
+
+    #[test]
+    fn words_of_eight_bytes_may_lie_anywhere() {
+        for (length, before) in (0..26).flat_map(|length| (0..9).map(move |before| (length, before))) {
+            let (run, key) = ("x".repeat(length), "k".repeat(before));
+            let digits: String = ('0'..='9').cycle().skip(1).take(length + 1).collect();
+            for value in [
+                format!("\"{run}\""),
+                format!("\"{run}\\\"x\""),
+                format!("\"{run}ü{run}\""),
+                format!("\"{run}\u{1f}\""),
+                digits.clone(),
+                format!("-{digits}.{digits}e+{digits}"),
+                format!("{digits}."),
+                format!("{digits}x"),
+            ] {
+                let text = format!("{{\"{key}\":{value}}}");
+                let serdes = members_by_serde(&text, |_, _| {});
+                assert_eq!(by_form(&text).is_some(), serdes.is_ok(), "{text}");
+                if serdes.is_ok() {
+                    assert_eq!(by_form(&text).unwrap(), by_serde(&text), "{text}");
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
+        fn forms_give_the_scalars_of_serdes_values(
+            inner in r#"("[a-z]{0,9}": ?(-?[1-9][0-9]{0,18}(\.[0-9]{1,9})?|"([ -!#-\[\]-~ü]|\\[nt"\\]){0,20}"|true|false|null|\[\]|\["x",1\]|\{"a":\[\]\}),){0,5}"#
+        ) {
+            let text = format!("{{{inner}\"last\":0}}");
+            prop_assert_eq!(by_form(&text).unwrap(), by_serde(&text), "{}", text);
+        }
+
+        #[test]
+        fn elements_are_serdes(text in r#"\[( ?("[a-z\\"]{0,10}"|-?[0-9.]{1,4}|null|\{"a":[1x]\}|\[1?\]) ?,?){0,4}\]?"#) {
+            let (mut ours, mut serdes) = (Vec::new(), Vec::new());
+            let taken = elements(&text, |element| ours.push(element.to_owned()));
+            let read = elements_by_serde(&text, |element| serdes.push(element.to_owned()));
+            prop_assert_eq!(taken, read);
+            prop_assert_eq!(ours, serdes);
+        }
+
+        #[test]
         fn the_scan_takes_nothing_but_json_and_reads_it_as_serde_does(
-            inner in r#"("[a-z\\ü"\x01/n]{0,9}":(-?[0-9.eE+-]{1,6}|"[^"]{0,12}"|true|nul|\[[0-9,"a\]]{0,6}|\{\}) ?,?){0,4}"#
+            inner in r#"("[a-z\\ü"\x01/n]{0,9}":(-?[0-9.eE+-]{1,12}|"[^"]{0,12}"|true|nul|\[[0-9,"a\]]{0,6}|\{\}) ?,?){0,4}"#
         ) {
             let text = format!("{{{inner}}}");
             if let Some([ours, serdes]) = both(&text) {

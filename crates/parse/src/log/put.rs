@@ -153,45 +153,90 @@ pub(crate) fn put_value(
     result
 }
 
+/// What is done with one text, as far as it can be told beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It is the column's as it stands.
+    Text(Field),
+    /// It is a decimal, times ten to the power of the number given.
+    Integer(Field, u32),
+    /// All else.
+    Special(To),
+}
+
+impl To {
+    pub(crate) fn way(self) -> Way {
+        match self {
+            Self::Seconds(field) => Way::Integer(field, 6),
+            Self::Field(
+                Field::Host
+                | Field::ForwardedFor
+                | Field::Message
+                | Field::Subject
+                | Field::CertSubject
+                | Field::CertSha1
+                | Field::CertSha256
+                | Field::CertSerial,
+            )
+            | Self::Also(_)
+            | Self::Scanned(_)
+            | Self::Hashes
+            | Self::Nowhere => Way::Special(self),
+            Self::Field(field) if field.info().column == Column::Integer => Way::Integer(field, 0),
+            Self::Field(field) => Way::Text(field),
+        }
+    }
+}
+
 /// Puts one text where it goes.
 pub(crate) fn put(to: To, text: &str, sink: &mut dyn RecordSink) -> Result<(), Reject> {
+    put_by(to.way(), text, sink)
+}
+
+/// The same where the way is known.
+#[inline]
+pub(crate) fn put_by(way: Way, text: &str, sink: &mut dyn RecordSink) -> Result<(), Reject> {
     if text.is_empty() {
         return Ok(());
     }
-    match to {
-        To::Field(field) => return put_field(field, text, sink),
-        To::Also(field) => also(field, text, sink),
-        To::Seconds(field) => sink.integer(field, integer(field, text, 6)?),
-        To::Scanned(field) => scanned(field, text, sink),
-        To::Hashes => packed_hashes(text, sink),
-        To::Nowhere => {}
+    match way {
+        Way::Text(field) => sink.text(field, text),
+        Way::Integer(field, scale) => match time::decimal(text, scale) {
+            Some(value) => sink.integer(field, value),
+            None => return Err(no_number(field, text)),
+        },
+        Way::Special(to) => special(to, text, sink),
     }
     Ok(())
 }
 
-fn put_field(field: Field, text: &str, sink: &mut dyn RecordSink) -> Result<(), Reject> {
-    match field {
-        Field::Host => sink.text(field, without_port(text)),
-        Field::ForwardedFor => forwarded(text, &mut |member| sink.text(field, member)),
-        Field::Message | Field::Subject => scanned(field, text, sink),
-        Field::CertSubject => {
+fn special(to: To, text: &str, sink: &mut dyn RecordSink) {
+    match to {
+        To::Field(Field::Host) => sink.text(Field::Host, without_port(text)),
+        To::Field(field @ Field::ForwardedFor) => forwarded(text, &mut |member| sink.text(field, member)),
+        To::Field(field @ (Field::Message | Field::Subject)) | To::Scanned(field) => {
+            scanned(field, text, sink);
+        }
+        To::Field(field @ Field::CertSubject) => {
             sink.text(field, text);
             if let Some(name) = common_name(text) {
                 sink.text(Field::CertNames, name);
             }
         }
-        Field::CertSha1 | Field::CertSha256 => fingerprint(field, text, sink),
-        Field::CertSerial => without_colons(text, &mut |serial| sink.text(field, serial)),
-        _ if field.info().column == Column::Integer => sink.integer(field, integer(field, text, 0)?),
-        _ => sink.text(field, text),
+        To::Field(field @ (Field::CertSha1 | Field::CertSha256)) => fingerprint(field, text, sink),
+        To::Field(field @ Field::CertSerial) => {
+            without_colons(text, &mut |serial| sink.text(field, serial));
+        }
+        To::Field(field) => sink.text(field, text),
+        To::Also(field) => also(field, text, sink),
+        To::Hashes => packed_hashes(text, sink),
+        To::Seconds(_) | To::Nowhere => {}
     }
-    Ok(())
 }
 
-fn integer(field: Field, text: &str, scale: u32) -> Result<i64, Reject> {
-    time::decimal(text, scale).ok_or_else(|| {
-        Reject::new(Reason::BadValue, format!("{field} {:?} is not a number that fits", clipped(text)))
-    })
+#[cold]
+fn no_number(field: Field, text: &str) -> Reject {
+    Reject::new(Reason::BadValue, format!("{field} {:?} is not a number that fits", clipped(text)))
 }
 
 /// The beginning of a text, for messages.

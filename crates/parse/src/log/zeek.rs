@@ -4,10 +4,13 @@
 //! A field that the table does not name stays in the evidence and gives no column. Left out on purpose:
 //! passwords, SNMP communities, hardware addresses, the sensor's own files (`loaded_scripts`, `extracted`).
 
+use std::borrow::Cow;
+use std::ops::BitOr;
+
 use comity_model::{Class, Field, Reason, Reject};
 
 use super::RecordSink;
-use super::put::{To, Value, clipped, put, put_value, without_port};
+use super::put::{To, Value, Way, clipped, put, put_by, put_value, without_port};
 use crate::time::{self, Unit, Zone};
 
 /// Rows for every path; a path's own rows go before them and replace those of the same name.
@@ -329,19 +332,20 @@ pub(crate) struct Plan {
     class: Class,
     /// At most as many as a [`Wanted`] has bits.
     rows: Vec<Row>,
-    /// Row of each slot.
-    row_of: Vec<Option<u8>>,
+    /// The row of each slot; none where a slot has no row.
+    row_of: Vec<Wanted>,
 }
 
-/// Rows of a plan that a record has a value for.
-type Wanted = u128;
+/// Some of a plan's rows.
+type Wanted = u64;
 
 #[derive(Debug, Clone)]
 struct Row {
     slot: usize,
     to: To,
-    /// Slots before this one that go to the same column of one text.
-    rivals: Vec<usize>,
+    way: Way,
+    /// Rows before this one that go to the same column of one text.
+    rivals: Wanted,
 }
 
 impl Plan {
@@ -350,15 +354,16 @@ impl Plan {
         let own = || TABLE.iter().filter(|row| !base.is_empty() && row.0 == base);
         let common = TABLE.iter().filter(|row| row.0 == ANY && own().all(|mine| mine.1 != row.1));
         let mut rows: Vec<Row> = Vec::new();
-        let mut row_of = vec![None; names.count()];
+        let mut row_of = vec![0; names.count()];
         for &(_, name, to) in own().chain(common) {
             let Some(slot) = names.slot(name) else { continue };
             if to == To::Nowhere {
                 continue;
             }
-            let rivals = rows.iter().filter(|row| one_text(row.to, to)).map(|row| row.slot).collect();
-            row_of[slot] = u8::try_from(rows.len()).ok();
-            rows.push(Row { slot, to, rivals });
+            let rivals = rows.iter().filter(|row| one_text(row.to, to)).map(|row| row_of[row.slot]);
+            let rivals = rivals.fold(0, BitOr::bitor);
+            row_of[slot] = 1 << rows.len();
+            rows.push(Row { slot, to, way: to.way(), rivals });
         }
         let known = own().next().map_or("", |row| row.0);
         let class = CLASSES.iter().find(|row| row.0 == base).map_or(Class::Other, |row| row.1);
@@ -388,6 +393,8 @@ pub(crate) trait Record {
     fn value(&self, slot: usize) -> Option<Value<'_>>;
     /// The same as it stands in the record, to compare.
     fn raw(&self, slot: usize) -> Option<&str>;
+    /// The value of a slot where it is set and plain text: [`Self::value`] for what nearly all are.
+    fn plain(&self, slot: usize) -> Option<&str>;
 }
 
 /// Puts a record's values into the sink.
@@ -398,34 +405,25 @@ pub(crate) fn put_record(
     scratch: &mut String,
     sink: &mut dyn RecordSink,
 ) -> Result<(), Reject> {
-    if let Some(ts) = record.value(names.ts) {
+    if let Some(text) = record.plain(names.ts) {
+        sink.time(time_of(text)?);
+    } else if let Some(ts) = record.value(names.ts) {
         sink.time(timestamp(ts, scratch)?);
     }
     sink.class(plan.class);
     if !plan.path.is_empty() {
         sink.text(Field::LogPath, &plan.path);
     }
-    let rows = record.slots().filter_map(|slot| plan.row_of.get(slot).copied().flatten());
-    let mut wanted: Wanted = rows.fold(0, |wanted, row| wanted | 1 << row);
+    let rows = record.slots().filter_map(|slot| plan.row_of.get(slot));
+    let present = rows.fold(0, |present, row| present | row);
     // in the order of the rows, whatever that of the record is
+    let mut wanted = present;
     while let Some(row) = plan.rows.get(wanted.trailing_zeros() as usize) {
         wanted &= wanted - 1;
-        let Some(value) = record.value(row.slot) else { continue };
-        let mut to = row.to;
-        if !row.rivals.is_empty() {
-            let raw = record.raw(row.slot);
-            let mut rivals = row.rivals.iter().filter_map(|&slot| record.raw(slot)).peekable();
-            if rivals.peek().is_some() {
-                if rivals.any(|rival| Some(rival) == raw) {
-                    continue;
-                }
-                to = match to {
-                    To::Field(field) => To::Also(field),
-                    other => other,
-                };
-            }
+        match record.plain(row.slot) {
+            Some(text) if row.rivals & present == 0 => put_by(row.way, text, sink)?,
+            _ => put_other(plan, row, row.rivals & present, record, scratch, sink)?,
         }
-        put_value(to, value, scratch, sink)?;
     }
     match plan.known {
         "http" => put_http(names, record, scratch, sink),
@@ -436,26 +434,54 @@ pub(crate) fn put_record(
     }
 }
 
+/// Puts the value of a row that is no plain text or whose column `rivals` may have: beside these it gives
+/// observables only, and nothing where it says the same as one of them.
+#[inline(never)]
+fn put_other(
+    plan: &Plan,
+    row: &Row,
+    mut rivals: Wanted,
+    record: &impl Record,
+    scratch: &mut String,
+    sink: &mut dyn RecordSink,
+) -> Result<(), Reject> {
+    let Some(value) = record.value(row.slot) else { return Ok(()) };
+    let (raw, mut to) = (record.raw(row.slot), row.to);
+    while let Some(rival) = plan.rows.get(rivals.trailing_zeros() as usize) {
+        rivals &= rivals - 1;
+        let rival = record.raw(rival.slot);
+        if rival == raw {
+            return Ok(());
+        }
+        if let (Some(_), To::Field(field)) = (rival, to) {
+            to = To::Also(field);
+        }
+    }
+    put_value(to, value, scratch, sink)
+}
+
 /// Reads `ts`: epoch seconds, RFC 3339, or the milliseconds of `JSON::TS_MILLIS`, which as seconds
 /// would lie beyond the year 9999.
 fn timestamp(value: Value<'_>, scratch: &mut String) -> Result<i64, Reject> {
     let mut result = None;
-    value.each(scratch, &mut |text| {
-        let at = time::epoch(text, Unit::Seconds)
-            .or_else(|| time::rfc3339(text, &Zone::Utc))
-            .or_else(|| time::epoch(text, Unit::Milliseconds));
-        result =
-            Some(at.ok_or_else(|| {
-                Reject::new(Reason::BadTime, format!("ts {:?} is not a time", clipped(text)))
-            }));
-    });
+    value.each(scratch, &mut |text| result = Some(time_of(text)));
     result.unwrap_or_else(|| Err(Reject::new(Reason::BadTime, "ts is not a number or a text")))
 }
 
-/// Owned text of a slot, where it has exactly one.
-fn text_of(record: &impl Record, slot: usize, scratch: &mut String) -> Option<String> {
+fn time_of(text: &str) -> Result<i64, Reject> {
+    time::epoch(text, Unit::Seconds)
+        .or_else(|| time::rfc3339(text, &Zone::Utc))
+        .or_else(|| time::epoch(text, Unit::Milliseconds))
+        .ok_or_else(|| Reject::new(Reason::BadTime, format!("ts {:?} is not a time", clipped(text))))
+}
+
+/// Text of a slot, the last where it has several; `None` where that is empty.
+fn text_of<'a>(record: &'a impl Record, slot: usize, scratch: &mut String) -> Option<Cow<'a, str>> {
     let mut text = None;
-    record.value(slot)?.each(scratch, &mut |found| text = Some(found.to_owned()));
+    match record.value(slot)? {
+        Value::Text(found) => text = Some(Cow::Borrowed(found)),
+        value => value.each(scratch, &mut |found| text = Some(Cow::Owned(found.to_owned()))),
+    }
     text.filter(|text| !text.is_empty())
 }
 
@@ -563,7 +589,7 @@ mod tests {
         for &(path, ..) in TABLE {
             let plan = Plan::new(&names, path);
             assert!(plan.rows.len() <= Wanted::BITS as usize, "{path}");
-            assert_eq!(plan.row_of.iter().flatten().count(), plan.rows.len(), "{path}");
+            assert_eq!(plan.row_of.iter().filter(|&&row| row != 0).count(), plan.rows.len(), "{path}");
         }
     }
 }

@@ -48,7 +48,7 @@ fn open(_: &LogOptions) -> Result<Box<dyn LogReader>, OptionsError> {
         names: Names::new(),
         header: Header::default(),
         plan: None,
-        columns: Vec::new(),
+        starts: Vec::new(),
         scratch: String::new(),
     }))
 }
@@ -59,8 +59,8 @@ struct Reader {
     header: Header,
     /// `None` before `#fields`.
     plan: Option<Plan>,
-    /// Start and end of each column of the record at hand.
-    columns: Vec<(usize, usize)>,
+    /// Start of each column of the record at hand, and of one after the last.
+    starts: Vec<usize>,
     scratch: String,
 }
 
@@ -74,16 +74,16 @@ struct Header {
     path: String,
     /// Number of columns.
     width: usize,
-    /// Column of each slot.
-    column: Vec<Option<usize>>,
+    /// Column of each slot, and its type.
+    column: Vec<Option<(usize, Type)>>,
     /// Slots that have a column.
     slots: Vec<usize>,
-    /// Type of each column; empty where the header has none.
-    types: Vec<Type>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Type {
+    /// Also where the header says nothing.
+    #[default]
     Scalar,
     Bool,
     List,
@@ -100,7 +100,6 @@ impl Default for Header {
             width: 0,
             column: Vec::new(),
             slots: Vec::new(),
-            types: Vec::new(),
         }
     }
 }
@@ -158,7 +157,12 @@ impl Reader {
                 }
             }
             ("#fields", _) => self.fields(parts),
-            ("#types", _) => self.header.types = parts.map(type_of).collect(),
+            ("#types", _) => {
+                let types: Vec<_> = parts.map(type_of).collect();
+                for (column, kind) in self.header.column.iter_mut().flatten() {
+                    *kind = types.get(*column).copied().unwrap_or_default();
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -167,11 +171,10 @@ impl Reader {
     fn fields<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
         self.header.column = vec![None; self.names.count()];
         self.header.slots.clear();
-        self.header.types.clear();
         self.header.width = 0;
         for field in fields {
             if let Some(slot) = self.names.slot(field) {
-                self.header.column[slot] = Some(self.header.width);
+                self.header.column[slot] = Some((self.header.width, Type::default()));
                 self.header.slots.push(slot);
             }
             self.header.width += 1;
@@ -183,23 +186,40 @@ impl Reader {
         let Some(plan) = &self.plan else {
             return Err(Reject::new(Reason::NoHeader, "a record before any #fields line"));
         };
-        self.columns.clear();
-        let mut start = 0;
-        for end in memchr::memchr_iter(self.header.separator, record) {
-            self.columns.push((start, end));
-            start = end + 1;
-        }
-        self.columns.push((start, record.len()));
-        if self.columns.len() != self.header.width {
-            let (found, expected) = (self.columns.len(), self.header.width);
+        // no part that is replaced holds a separator, which is ASCII
+        let text = &detect::as_text(record);
+        find_starts(text, self.header.separator, &mut self.starts);
+        let (found, expected) = (self.starts.len() - 1, self.header.width);
+        if found != expected {
             let message = format!("{found} columns, where #fields names {expected}");
             return Err(Reject::new(Reason::WrongFieldCount, message));
         }
-        let text = detect::lossy(record, &mut self.columns);
         let plain = memchr::memchr(b'\\', record).is_none();
-        let row = Row { header: &self.header, text: &text, columns: &self.columns, plain };
+        let row = Row { header: &self.header, text, starts: &self.starts, plain };
         put_record(&self.names, plan, &row, &mut self.scratch, sink)
     }
+}
+
+/// Finds the starts of columns, as if a separator stood at the end too, eight bytes at a time.
+fn find_starts(text: &str, separator: u8, starts: &mut Vec<usize>) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const LOW: u64 = ONES * 0x7F;
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let mut at = 0;
+    starts.clear();
+    starts.push(0);
+    for word in words {
+        let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(separator));
+        // the high bit of each byte that is the separator
+        let mut found = !(((differs & LOW) + LOW) | differs | LOW);
+        while found != 0 {
+            starts.push(at + (found.trailing_zeros() / 8) as usize + 1);
+            found &= found - 1;
+        }
+        at += 8;
+    }
+    starts.extend((at..).zip(rest).filter(|(_, byte)| **byte == separator).map(|(at, _)| at + 1));
+    starts.push(text.len() + 1);
 }
 
 fn separator(text: &str) -> Result<u8, Reject> {
@@ -225,38 +245,50 @@ fn type_of(name: &str) -> Type {
 struct Row<'a> {
     header: &'a Header,
     text: &'a str,
-    columns: &'a [(usize, usize)],
+    /// Start of each column, and of one after the last.
+    starts: &'a [usize],
     /// Whether the record has no escapes.
     plain: bool,
 }
 
 impl Row<'_> {
-    fn column(&self, slot: usize) -> Option<usize> {
-        self.header.column.get(slot).copied().flatten()
+    /// The text of a slot and the type of its column; `None` where unset.
+    #[inline(always)]
+    fn typed(&self, slot: usize) -> Option<(&str, Type)> {
+        let (column, kind) = (*self.header.column.get(slot)?)?;
+        let &[start, next] = self.starts.get(column..)?.first_chunk()?;
+        let text = self.text.get(start..next - 1)?;
+        let is_set = text != self.header.unset && text != self.header.empty && !text.is_empty();
+        is_set.then_some((text, kind))
     }
 }
 
 impl Record for Row<'_> {
+    #[inline]
     fn slots(&self) -> impl Iterator<Item = usize> {
         self.header.slots.iter().copied()
     }
 
-    fn raw(&self, slot: usize) -> Option<&str> {
-        let &(start, end) = self.columns.get(self.column(slot)?)?;
-        let text = self.text.get(start..end)?;
-        (text != self.header.unset && text != self.header.empty && !text.is_empty()).then_some(text)
+    fn value(&self, slot: usize) -> Option<Value<'_>> {
+        Some(match self.typed(slot)? {
+            ("T", Type::Bool) => Value::Text("true"),
+            ("F", Type::Bool) => Value::Text("false"),
+            (text, Type::List) => Value::Escaped(text, Some(self.header.set_separator)),
+            (text, _) if self.plain => Value::Text(text),
+            (text, _) => Value::Escaped(text, None),
+        })
     }
 
-    fn value(&self, slot: usize) -> Option<Value<'_>> {
-        let text = self.raw(slot)?;
-        let kind = self.header.types.get(self.column(slot)?).copied();
-        Some(match (kind, text) {
-            (Some(Type::Bool), "T") => Value::Text("true"),
-            (Some(Type::Bool), "F") => Value::Text("false"),
-            (Some(Type::List), _) => Value::Escaped(text, Some(self.header.set_separator)),
-            _ if self.plain => Value::Text(text),
-            _ => Value::Escaped(text, None),
-        })
+    fn raw(&self, slot: usize) -> Option<&str> {
+        self.typed(slot).map(|(text, _)| text)
+    }
+
+    #[inline(always)]
+    fn plain(&self, slot: usize) -> Option<&str> {
+        match self.typed(slot)? {
+            (text, Type::Scalar) if self.plain => Some(text),
+            _ => None,
+        }
     }
 }
 
@@ -282,5 +314,38 @@ mod tests {
         let mut sink = crate::log::tests::Nothing;
         assert_eq!(fork.read(b"A", &mut sink), Outcome::Event);
         assert!(matches!(fork.read(b"1.0\tA", &mut sink), Outcome::Reject(_)));
+    }
+
+    struct Uids(Vec<String>);
+
+    impl RecordSink for Uids {
+        fn class(&mut self, _: comity_model::Class) {}
+        fn time(&mut self, _: i64) {}
+        fn text(&mut self, _: comity_model::Field, text: &str) {
+            self.0.push(text.to_owned());
+        }
+        fn integer(&mut self, _: comity_model::Field, _: i64) {}
+        fn observable(&mut self, _: comity_model::Field, _: comity_model::Kind, _: &str, _: &str) {}
+    }
+
+    #[test]
+    fn of_two_columns_of_one_name_the_last_counts() {
+        let mut reader = open(&LogOptions::default()).unwrap();
+        reader.skim(b"#fields\tuid\tuid\n#types\tstring\tstring\n");
+        let mut event = Uids(Vec::new());
+        assert_eq!(reader.read(b"A\tB", &mut event), Outcome::Event);
+        assert_eq!(reader.read(b"A\t-", &mut event), Outcome::Event);
+        assert_eq!(event.0, ["B"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn starts_are_those_of_columns(text in "[a\t\u{8}\u{a}ü\u{89}]{0,40}") {
+            let mut starts = Vec::new();
+            find_starts(&text, b'\t', &mut starts);
+            let columns = starts.windows(2).filter_map(|pair| text.get(pair[0]..pair[1] - 1));
+            proptest::prop_assert_eq!(starts.len() - 1, columns.clone().count());
+            proptest::prop_assert!(columns.eq(text.split('\t')));
+        }
     }
 }

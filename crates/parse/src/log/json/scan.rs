@@ -1,192 +1,232 @@
 //! Finds the members of an object in one pass, for the objects that logs are made of: no escapes in keys,
-//! no `\u` in strings, few members, little nesting. What is not of this kind, or is no JSON, it leaves to
-//! `serde_json`, which also says what is wrong; so all that this must never do is take what is no JSON.
+//! no `\u` in strings, little nesting. What is not of this kind, or is no JSON, it leaves to `serde_json`,
+//! which also says what is wrong; so all that this must never do is take what is no JSON.
+//!
+//! Each function takes a place in the text and gives the one behind what it read, so that the place stays in
+//! a register; what reads a plain member is inlined for that. Strings and numbers are read eight bytes at a time.
 
-/// Most members that are held.
-const MEMBERS: usize = 48;
+use std::ops::Range;
+
 /// Deepest nesting that is followed.
 const DEPTH: u32 = 8;
 
-/// Hands key and value of each member of the object `text` to `each`, in order; `None`, and nothing handed
-/// over, where that is left to others.
-pub(super) fn members<'a>(text: &'a str, mut each: impl FnMut(&str, &'a str)) -> Option<()> {
-    let (mut spans, mut count) = ([[0_u32; 4]; MEMBERS], 0);
-    u32::try_from(text.len()).ok()?;
-    let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
-    scan.blanks();
-    scan.object(DEPTH, &mut |span| {
-        // the length fits, so do all places
-        *spans.get_mut(count)? = span.map(|at| u32::try_from(at).unwrap_or(u32::MAX));
-        count += 1;
-        Some(())
-    })?;
-    scan.blanks();
-    if scan.at != scan.bytes.len() {
-        return None;
-    }
-    for span in spans.iter().take(count) {
-        let [key, key_end, value, value_end] = span.map(|at| at as usize);
-        // spans begin and end at ASCII
-        if let (Some(key), Some(value)) = (text.get(key..key_end), text.get(value..value_end)) {
-            each(key, value);
-        }
-    }
-    Some(())
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A string without escapes.
+    Plain,
+    /// A string with escapes.
+    Escaped,
+    /// A number, `true` or `false`.
+    Bare,
+    /// `null`.
+    Null,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
 }
 
-struct Scan<'a> {
-    bytes: &'a [u8],
+/// Hands each member of the object `text` to `each`, in order: the place of its key, what `key` made of that,
+/// where its value stands and how that is written. `key` is given the place of the opening quote, and gives
+/// the one behind the colon. `None` where the object is left to others; what was handed over until then is void.
+#[inline]
+pub(crate) fn members<K>(
+    text: &str,
+    key: impl FnMut(usize) -> Option<(usize, K)>,
+    each: impl FnMut(usize, K, Range<usize>, Form) -> Option<()>,
+) -> Option<()> {
+    let bytes = text.as_bytes();
+    let (b'{', start) = token(bytes, 0)? else { return None };
+    let end = object(bytes, start + 1, DEPTH, key, each)?;
+    token(bytes, end).is_none().then_some(())
+}
+
+/// Goes behind the colon of the key whose opening quote is at `at`, and gives where the key stands without
+/// its quotes; `None` where it has escapes.
+#[inline]
+pub(crate) fn key(bytes: &[u8], at: usize) -> Option<(usize, Range<usize>)> {
+    let (end, false) = string(bytes, at + 1)? else { return None };
+    let (b':', colon) = token(bytes, end)? else { return None };
+    Some((colon + 1, at + 1..end - 1))
+}
+
+/// Hands each element of the array `text` to `each`, as [`members`] does.
+pub(super) fn elements(text: &str, mut each: impl FnMut(Range<usize>)) -> Option<()> {
+    let bytes = text.as_bytes();
+    let (b'[', start) = token(bytes, 0)? else { return None };
+    let end = array(bytes, start + 1, DEPTH, &mut each)?;
+    token(bytes, end).is_none().then_some(())
+}
+
+/// The next byte that is no blank, and its place.
+#[inline(always)]
+fn token(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    let byte = *bytes.get(at)?;
+    if byte > b' ' { Some((byte, at)) } else { token_behind_blanks(bytes, at) }
+}
+
+#[cold]
+fn token_behind_blanks(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
+    while let b' ' | b'\n' | b'\t' | b'\r' = *bytes.get(at)? {
+        at += 1;
+    }
+    Some((*bytes.get(at)?, at))
+}
+
+#[inline(always)]
+fn object<K>(
+    bytes: &[u8],
     at: usize,
+    depth: u32,
+    mut key: impl FnMut(usize) -> Option<(usize, K)>,
+    mut each: impl FnMut(usize, K, Range<usize>, Form) -> Option<()>,
+) -> Option<usize> {
+    let (mut byte, mut at) = token(bytes, at)?;
+    if byte == b'}' {
+        return Some(at + 1);
+    }
+    loop {
+        if byte != b'"' {
+            return None;
+        }
+        let (behind, known) = key(at)?;
+        let (first, start) = token(bytes, behind)?;
+        let (end, form) = value(bytes, first, start, depth)?;
+        each(at, known, start..end, form)?;
+        match token(bytes, end)? {
+            (b',', comma) => (byte, at) = token(bytes, comma + 1)?,
+            (b'}', brace) => return Some(brace + 1),
+            _ => return None,
+        }
+    }
 }
 
-impl Scan<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+/// Goes behind the value that begins with `first` at `at`.
+#[inline(always)]
+fn value(bytes: &[u8], first: u8, at: usize, depth: u32) -> Option<(usize, Form)> {
+    match first {
+        b'"' => {
+            let (end, escapes) = string(bytes, at + 1)?;
+            Some((end, if escapes { Form::Escaped } else { Form::Plain }))
+        }
+        b'-' | b'0'..=b'9' => Some((number(bytes, first, at)?, Form::Bare)),
+        b't' => Some((literal(bytes, at, b"true")?, Form::Bare)),
+        b'f' => Some((literal(bytes, at, b"false")?, Form::Bare)),
+        b'n' => Some((literal(bytes, at, b"null")?, Form::Null)),
+        b'[' => Some((array(bytes, at + 1, depth.checked_sub(1)?, &mut |_| {})?, Form::Array)),
+        b'{' => Some((nested(bytes, at + 1, depth.checked_sub(1)?)?, Form::Object)),
+        _ => None,
     }
+}
 
-    fn take(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.at += 1)
+/// An object whose members are not wanted.
+#[inline(never)]
+fn nested(bytes: &[u8], at: usize, depth: u32) -> Option<usize> {
+    object(bytes, at, depth, |at| key(bytes, at), |_, _, _, _| Some(()))
+}
+
+#[inline(never)]
+fn array(bytes: &[u8], at: usize, depth: u32, each: &mut dyn FnMut(Range<usize>)) -> Option<usize> {
+    let (mut first, mut at) = token(bytes, at)?;
+    if first == b']' {
+        return Some(at + 1);
     }
-
-    fn blanks(&mut self) {
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
-            self.at += 1;
+    loop {
+        let (end, _) = value(bytes, first, at, depth)?;
+        each(at..end);
+        match token(bytes, end)? {
+            (b',', comma) => (first, at) = token(bytes, comma + 1)?,
+            (b']', bracket) => return Some(bracket + 1),
+            _ => return None,
         }
     }
+}
 
-    fn object(&mut self, depth: u32, member: &mut impl FnMut([usize; 4]) -> Option<()>) -> Option<()> {
-        self.take(b'{')?;
-        self.blanks();
-        if self.take(b'}').is_some() {
-            return Some(());
-        }
-        loop {
-            let key = self.at + 1;
-            if self.string()? {
-                return None;
+/// Goes behind a string from behind its opening quote; whether it has escapes.
+#[inline(always)]
+fn string(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    let mut escapes = false;
+    loop {
+        at = plain(bytes, at);
+        match *bytes.get(at)? {
+            b'"' => return Some((at + 1, escapes)),
+            b'\\' => {
+                let (b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') = *bytes.get(at + 1)? else {
+                    return None;
+                };
+                escapes = true;
+                at += 2;
             }
-            let key_end = self.at - 1;
-            self.blanks();
-            self.take(b':')?;
-            self.blanks();
-            let value = self.at;
-            self.value(depth)?;
-            member([key, key_end, value, self.at])?;
-            self.blanks();
-            if self.take(b',').is_none() {
-                return self.take(b'}');
-            }
-            self.blanks();
+            _ => return None,
         }
     }
+}
 
-    fn value(&mut self, depth: u32) -> Option<()> {
-        match self.peek()? {
-            b'"' => self.string().map(|_| ()),
-            b'-' | b'0'..=b'9' => self.number(),
-            b't' => self.literal(b"true"),
-            b'f' => self.literal(b"false"),
-            b'n' => self.literal(b"null"),
-            b'[' => self.array(depth.checked_sub(1)?),
-            b'{' => self.nested(depth.checked_sub(1)?),
-            _ => None,
-        }
-    }
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
 
-    /// An object whose members are not wanted.
-    fn nested(&mut self, depth: u32) -> Option<()> {
-        self.object(depth, &mut |_| Some(()))
-    }
+/// Eight bytes, the first the lowest.
+#[inline(always)]
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
+}
 
-    fn array(&mut self, depth: u32) -> Option<()> {
-        self.take(b'[')?;
-        self.blanks();
-        if self.take(b']').is_some() {
-            return Some(());
+/// Goes to the next quote, backslash or control character, or to the end.
+#[inline(always)]
+fn plain(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(word) = word(bytes, at) {
+        // what is below 0x21 once its second bit is flipped is a quote or a control character; the lowest
+        // byte with its high bit set, and those below it, are exact
+        let quote = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+        let backslash = (word ^ (ONES * 0x5C)).wrapping_sub(ONES);
+        let stops = (quote | backslash) & !word & HIGH;
+        if stops != 0 {
+            return at + (stops.trailing_zeros() / 8) as usize;
         }
-        loop {
-            self.value(depth)?;
-            self.blanks();
-            if self.take(b',').is_none() {
-                return self.take(b']');
-            }
-            self.blanks();
-        }
+        at += 8;
     }
+    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        at += 1;
+    }
+    at
+}
 
-    /// Goes behind a string; whether it has escapes.
-    fn string(&mut self) -> Option<bool> {
-        self.take(b'"')?;
-        let mut escapes = false;
-        loop {
-            self.plain();
-            match self.peek()? {
-                b'"' => {
-                    self.at += 1;
-                    return Some(escapes);
-                }
-                b'\\' => {
-                    escapes = true;
-                    self.at += 1;
-                    let (b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') = self.peek()? else {
-                        return None;
-                    };
-                    self.at += 1;
-                }
-                0..0x20 => return None,
-                _ => self.at += 1,
-            }
-        }
+#[inline(always)]
+fn number(bytes: &[u8], first: u8, at: usize) -> Option<usize> {
+    let start = at + usize::from(first == b'-');
+    let mut at = if bytes.get(start) == Some(&b'0') { start + 1 } else { digits(bytes, start)? };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(bytes, at + 1)?;
     }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        let signed = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
+        at = digits(bytes, at + 1 + usize::from(signed))?;
+    }
+    Some(at)
+}
 
-    /// Goes to the next quote, backslash or control character, or near it, eight bytes at a time.
-    fn plain(&mut self) {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGH: u64 = 0x8080_8080_8080_8080;
-        while let Some(word) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let word = u64::from_le_bytes(*word);
-            // in the lowest byte with its high bit set, and in those below it, these are exact
-            let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
-            let quote = is_zero(word ^ ONES.wrapping_mul(u64::from(b'"')));
-            let backslash = is_zero(word ^ ONES.wrapping_mul(u64::from(b'\\')));
-            let control = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word;
-            let stops = (quote | backslash | control) & HIGH;
-            if stops != 0 {
-                self.at += (stops.trailing_zeros() / 8) as usize;
-                return;
-            }
-            self.at += 8;
+/// Goes behind digits, of which there must be one or more.
+#[inline(always)]
+fn digits(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    while let Some(word) = word(bytes, at) {
+        // digits are 0 to 9 after this; the lowest byte with its high bit set, and those below it, are exact
+        let digits = word ^ (ONES * 0x30);
+        let stops = (digits.wrapping_add(ONES * 0x76) | digits) & HIGH;
+        if stops != 0 {
+            at += (stops.trailing_zeros() / 8) as usize;
+            return (at > start).then_some(at);
         }
+        at += 8;
     }
+    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+        at += 1;
+    }
+    (at > start).then_some(at)
+}
 
-    fn number(&mut self) -> Option<()> {
-        let _ = self.take(b'-');
-        if self.take(b'0').is_none() {
-            self.digits()?;
-        }
-        if self.take(b'.').is_some() {
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Some(())
-    }
-
-    /// One digit or more.
-    fn digits(&mut self) -> Option<()> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        (self.at > start).then_some(())
-    }
-
-    fn literal(&mut self, literal: &[u8]) -> Option<()> {
-        self.bytes.get(self.at..)?.starts_with(literal).then(|| self.at += literal.len())
-    }
+#[inline]
+fn literal(bytes: &[u8], at: usize, literal: &[u8]) -> Option<usize> {
+    bytes.get(at..)?.starts_with(literal).then_some(at + literal.len())
 }
