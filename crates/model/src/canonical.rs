@@ -74,9 +74,22 @@ pub fn indicator_within(kind: Kind, text: &str, breadth: Breadth) -> Result<Cano
     let found = if is_damaged(text) {
         Err(Flaw::malformed("holds U+FFFD: it was not read from valid UTF-8"))
     } else {
-        claimed(kind, text.trim(), breadth)
+        claimed(kind, trimmed(text), breadth)
     };
     found.map_err(|flaw| Reject::new(flaw.reason, format!("{kind} {:?} {}", shown(text), flaw.why)))
+}
+
+/// What [`indicator`] gives for a name or an IPv4 address that is canonical as it stands, seen in one
+/// pass; `None` where that can't be told so soon.
+pub fn plain(kind: Kind, text: &str) -> Option<Canonical> {
+    match kind {
+        Kind::DomainName if name::is_plain(text) => name::registered(text.to_owned()).ok(),
+        Kind::Ipv4Addr | Kind::Ipv6Addr | Kind::Ipv4Net | Kind::Ipv6Net => {
+            quad(text).filter(|four| !four.is_unspecified())?;
+            Some(Canonical::new(Kind::Ipv4Addr, text.to_owned()))
+        }
+        _ => None,
+    }
 }
 
 /// A canonical value and what was noted on the way.
@@ -113,7 +126,7 @@ impl Canonical {
 ///
 /// A derived value follows the value that it is part of.
 pub fn observe(rule: Observe, text: &str, found: &mut dyn FnMut(Found)) {
-    let text = text.trim();
+    let text = trimmed(text);
     match rule {
         Observe::Nothing | Observe::Extracted => {}
         Observe::Address | Observe::One(Kind::Ipv4Addr | Kind::Ipv6Addr) => {
@@ -138,6 +151,16 @@ pub fn observe(rule: Observe, text: &str, found: &mut dyn FnMut(Found)) {
                 found(Found { kind, value, derived: false });
             }
         }
+    }
+}
+
+/// A text without the blanks around it. Nearly none has any, and one that begins and ends with a mark
+/// of ASCII has none.
+#[inline]
+pub fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim(),
     }
 }
 
@@ -268,7 +291,7 @@ fn observe_path(text: &str, found: &mut dyn FnMut(Found)) {
 
 /// Whether a text came from bytes that were not UTF-8.
 fn is_damaged(text: &str) -> bool {
-    text.contains(char::REPLACEMENT_CHARACTER)
+    !text.is_ascii() && text.contains(char::REPLACEMENT_CHARACTER)
 }
 
 /// The beginning of a text, for a message.

@@ -29,6 +29,14 @@ macro_rules! tokens {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
+
+            /// The value of a written form.
+            pub fn named(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
         }
 
         impl std::fmt::Display for $name {
@@ -41,14 +49,11 @@ macro_rules! tokens {
             type Err = $crate::UnknownToken;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $($text => Ok(Self::$variant),)+
-                    _ => Err($crate::UnknownToken {
-                        what: $what,
-                        text: text.to_owned(),
-                        expected: [$($text),+].join(", "),
-                    }),
-                }
+                Self::named(text).ok_or_else(|| $crate::UnknownToken {
+                    what: $what,
+                    text: text.to_owned(),
+                    expected: [$($text),+].join(", "),
+                })
             }
         }
 

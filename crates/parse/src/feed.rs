@@ -97,18 +97,18 @@ pub struct FeedFormat {
     pub read: fn(&[u8], &FeedOptions, &mut dyn ClaimSink) -> Result<(), OptionsError>,
 }
 
-/// Reads records on all threads, and takes what each puts down in the order of the records, while the
-/// next are read. What is held at once is bounded, whatever their number.
+/// Reads records on all threads, some at a time, and takes what each puts down in the order of the
+/// records, while the next are read. What is held at once is bounded, whatever their number.
 pub(crate) fn in_order<T: Copy + Send + Sync, R: Send>(
     records: impl Iterator<Item = T> + Send,
-    read: impl Fn(T, &mut Vec<R>) + Sync,
+    read: impl Fn(&[T], &mut Vec<R>) + Sync,
     mut take: impl FnMut(R) + Send,
 ) {
     const AT_ONCE: usize = 1 << 15;
     const TOGETHER: usize = 1 << 9;
     let read_some = |some: &[T]| {
         let mut put = Vec::with_capacity(some.len());
-        some.iter().for_each(|record| read(*record, &mut put));
+        read(some, &mut put);
         put
     };
     let mut records = records.fuse();
@@ -131,7 +131,11 @@ mod tests {
     #[test]
     fn what_is_read_on_all_threads_comes_in_order() {
         let mut taken = Vec::new();
-        in_order(0..200_000_u32, |n, put| put.extend([n, n]), |n| taken.push(n));
+        in_order(
+            0..200_000_u32,
+            |some, put| put.extend(some.iter().flat_map(|n| [*n, *n])),
+            |n| taken.push(n),
+        );
         assert!(taken.len() == 400_000 && taken.is_sorted());
     }
 

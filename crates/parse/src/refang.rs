@@ -16,7 +16,7 @@
 
 use std::borrow::Cow;
 
-use comity_model::canonical::{self, Found, observe};
+use comity_model::canonical::{self, Found, observe, trimmed};
 use comity_model::{Kind, Observe, Reason, Reject};
 
 use crate::extract::{Candidate, Shape, candidates, has_public_suffix};
@@ -69,9 +69,9 @@ pub fn find(text: &str) -> Vec<Finding> {
 
 /// A cell of a feed, refanged; borrowed where there is nothing to undo. Blanks around it are cut.
 pub fn value(text: &str) -> Cow<'_, str> {
-    let text = text.trim();
-    let plain = text.bytes().all(|byte| !may_defang(byte)) && !text.contains("://");
-    if plain {
+    let text = trimmed(text);
+    // no colon, no scheme
+    if text.bytes().all(|byte| !may_defang(byte)) {
         return Cow::Borrowed(text);
     }
     let refanged = Refanged::read(text, true);

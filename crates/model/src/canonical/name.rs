@@ -25,6 +25,16 @@ use crate::{Kind, Reason};
 /// All of ASCII but letters, digits, hyphen, dot and underscore.
 const DENIED: AsciiDenyList = AsciiDenyList::new(true, "!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~");
 
+/// Whether a byte may stand anywhere in a label of a canonical name. A table, since every name is read so.
+const IS_PLAIN: [bool; 256] = {
+    let (mut is_plain, mut byte) = ([false; 256], 0_u8);
+    while byte < 128 {
+        is_plain[byte as usize] = byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        byte += 1;
+    }
+    is_plain
+};
+
 const NO_NAME: Flaw = Flaw::malformed("is no domain name");
 const BAD_LENGTH: Flaw =
     Flaw::malformed("has a label that is empty or above 63 bytes, or is above 253 bytes");
@@ -36,9 +46,11 @@ const SUFFIX: Flaw = Flaw::new(Reason::PublicSuffix, "is a public suffix, under 
 /// Canonical name of an indicator: not a single label, not a suffix of a registry.
 pub(super) fn claimed(text: &str) -> Result<Canonical, Flaw> {
     let value = strict(text)?;
-    if !value.contains('.') {
-        return Err(ONE_LABEL);
-    }
+    if value.contains('.') { registered(value) } else { Err(ONE_LABEL) }
+}
+
+/// Refuses a suffix of a registry among canonical names of two labels or more.
+pub(super) fn registered(value: String) -> Result<Canonical, Flaw> {
     let suffix = psl::suffix(value.as_bytes()).filter(|suffix| suffix.as_bytes() == value.as_bytes());
     let exact_only = match suffix.and_then(|suffix| suffix.typ()) {
         Some(psl::Type::Icann) => return Err(SUFFIX),
@@ -57,6 +69,9 @@ pub(super) fn seen(text: &str) -> Result<String, Flaw> {
 
 /// Canonical name of the host of a URL or the domain of a mail address.
 pub(super) fn observed(text: &str) -> Result<String, Flaw> {
+    if is_plain(text) {
+        return Ok(text.to_owned());
+    }
     match shape(text)? {
         Shape::Plain => Ok(finish(text.into())?.into_owned()),
         Shape::Upper => finish(text.to_ascii_lowercase().into()).map(Cow::into_owned),
@@ -73,6 +88,23 @@ fn strict(text: &str) -> Result<String, Flaw> {
         Shape::Encoded | Shape::Unicode => mapped(text),
         Shape::Plain | Shape::Upper => observed(text),
     }
+}
+
+/// Whether a text is a canonical name of two labels or more, without `--` and with a letter at the
+/// beginning of the last label: most names, seen in one pass.
+pub(super) fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut label = 0; // where it begins
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            _ if IS_PLAIN[usize::from(*byte)] => {}
+            b'-' if bytes.get(at + 1) != Some(&b'-') => {}
+            b'.' if (1..=63).contains(&(at - label)) => label = at + 1,
+            _ => return false,
+        }
+    }
+    let is_last = bytes.get(label).is_some_and(u8::is_ascii_lowercase) && bytes.len() - label <= 63;
+    label > 0 && is_last && bytes.len() <= 253
 }
 
 /// How much work a text is.
@@ -137,4 +169,42 @@ fn is_number(label: &str) -> bool {
     let hex = label.strip_prefix("0x");
     hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
         || label.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_plain_name_is_its_own_canonical_form(
+            text in r"([a-z0-9_.-]{0,6}|[a-z]{61,64}|xn--[a-z]{2}|[A-Z/é]){0,5}[.](com|0x1f|0xg|7|a7|[a-z]{62,64})?[.]?",
+        ) {
+            if is_plain(&text) {
+                prop_assert_eq!(shape(&text), Ok(Shape::Plain));
+                prop_assert_eq!(finish(text.as_str().into()), Ok(text.as_str().into()));
+                prop_assert!(text.contains('.'));
+            }
+        }
+    }
+
+    #[test]
+    fn plain_names() {
+        let longest = "a".repeat(63);
+        for name in ["a.b", "_dmarc.x-1.example.com", "1.co", &format!("{longest}.{longest}")] {
+            assert!(is_plain(name), "{name}");
+        }
+        let long = format!("{longest}a.com");
+        for text in
+            ["", "com", ".com", "a..b", "a.b.", "A.b", "xn--a.b", "a.7", "a.0xa", "a.é", "a b.c", &long]
+        {
+            assert!(!is_plain(text), "{text}");
+        }
+        assert!(
+            !is_plain(&format!("{longest}.").repeat(4))
+                && !is_plain(&"a.".repeat(127).replace("a.a", "a.aa"))
+        );
+    }
 }

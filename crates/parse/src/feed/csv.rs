@@ -18,6 +18,7 @@
 
 use std::borrow::Cow;
 
+use comity_model::canonical::trimmed;
 use comity_model::{Claim, Kind, Reason, Reject, Tlp};
 
 use super::plain::wide;
@@ -51,8 +52,9 @@ fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<
         (None, Some(header)) => Some(Table::named(header, options.kind)),
         (None, None) => None,
     };
-    let read = |(place, row), put: &mut Vec<_>| {
-        read_row(table.as_ref(), place, row, options, &mut |stated| put.push((place, stated)));
+    let read = |rows: &[_], put: &mut Vec<_>| {
+        let mut seen = Seen::default();
+        rows.iter().for_each(|row| read_row(table.as_ref(), *row, options, &mut seen, put));
     };
     in_order(rows(feed), read, |(place, stated)| match stated {
         Ok(claim) => sink.accept(place, claim),
@@ -61,44 +63,102 @@ fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<
     Ok(())
 }
 
-/// A claim, or what is wrong with it and its text.
-type Stated<'a> = Result<Claim, (Reject, Cow<'a, str>)>;
+/// A row of a feed.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    place: Place,
+    bytes: &'a [u8],
+    /// The bytes as text; `None` where the feed is not UTF-8 throughout.
+    text: Option<&'a str>,
+    /// Whether there may be a quote.
+    quoted: bool,
+}
+
+/// Where a claim stands; the claim, or what is wrong with it and its text.
+type Stated<'a> = (Place, Result<Claim, (Reject, Cow<'a, str>)>);
+
+/// What rows before this one held, so that what rows have in common is read once.
+#[derive(Default)]
+struct Seen<'a> {
+    /// The fields of the row; kept for their room.
+    cells: Vec<Cow<'a, str>>,
+    kind: Last<'a, What>,
+    valid_from: Last<'a, i64>,
+    valid_until: Last<'a, i64>,
+}
+
+/// The last text of a column that was read, and what it says.
+#[derive(Default)]
+struct Last<'a, T> {
+    text: &'a str,
+    says: Option<T>,
+}
+
+impl<'a, T: Copy> Last<'a, T> {
+    /// What a cell says, by `read` where it is not the last text again; nothing where there is none.
+    fn read(
+        &mut self,
+        cell: Option<&Cow<'a, str>>,
+        read: impl FnOnce(&str) -> Result<Option<T>, Reject>,
+    ) -> Result<Option<T>, Reject> {
+        match cell {
+            Some(Cow::Owned(text)) => return read(trimmed(text)),
+            Some(Cow::Borrowed(text)) if *text != self.text => {
+                (self.says, self.text) = (read(trimmed(text))?, text);
+            }
+            Some(_) => {}
+            None => return Ok(None),
+        }
+        Ok(self.says)
+    }
+}
 
 /// Hands over what a row states; nothing where it is the header.
 fn read_row<'a>(
     table: Option<&Table>,
-    place: Place,
-    row: &'a [u8],
+    row: Row<'a>,
     options: &FeedOptions,
-    put: &mut dyn FnMut(Stated<'a>),
+    seen: &mut Seen<'a>,
+    put: &mut Vec<Stated<'a>>,
 ) {
     let mut refuse = |reason, why: &str| {
-        put(Err((Reject::new(reason, why), String::from_utf8_lossy(row))));
+        put.push((row.place, Err((Reject::new(reason, why), String::from_utf8_lossy(row.bytes)))));
     };
     let Some(table) = table else {
         return refuse(Reason::NoHeader, "feed has no header that names a value");
     };
-    if Some(place.offset) == table.header_at {
+    if Some(row.place.offset) == table.header_at {
         return;
     }
-    let Ok(line) = std::str::from_utf8(row) else { return refuse(Reason::Malformed, "row is not UTF-8") };
-    match fields(line, table.delimiter) {
-        Some(cells) => table.row(&cells, line, options, put),
-        None => refuse(Reason::BadQuoting, "a quote is not closed"),
+    let Some(line) = row.text.or_else(|| std::str::from_utf8(row.bytes).ok()) else {
+        return refuse(Reason::Malformed, "row is not UTF-8");
+    };
+    if !row.quoted && table.delimiter.is_ascii() {
+        plain_fields(line, table.delimiter, &mut seen.cells);
+    } else if fields(line, table.delimiter, &mut seen.cells).is_none() {
+        return refuse(Reason::BadQuoting, "a quote is not closed");
     }
+    table.row(row.place, line, options, seen, put);
 }
 
 /// The rows of a feed with their places, without comments and blank lines.
-fn rows(feed: &[u8]) -> impl Iterator<Item = (Place, &[u8])> {
+fn rows(feed: &[u8]) -> impl Iterator<Item = Row<'_>> {
+    let text = std::str::from_utf8(feed).ok();
     let mut at = if feed.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let mut record = 1u64;
+    // the first quote at or after the row
+    let mut quote = 0;
     std::iter::from_fn(move || {
         loop {
             let rest = feed.get(at..).filter(|rest| !rest.is_empty())?;
             let first = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
             let line = rest.get(..first)?;
+            if quote < at {
+                quote = memchr::memchr(b'"', rest).map_or(feed.len(), |found| at + found);
+            }
             let skipped = line.starts_with(b"#") || line.iter().all(u8::is_ascii_whitespace);
-            let length = if skipped { first } else { row_length(rest, first) };
+            let unquoted = skipped || quote >= at + first;
+            let length = if unquoted { first } else { row_length(rest, first) };
             let row = rest.get(..length)?;
             let place_record = record;
             record += if length == first { 1 } else { wide(memchr::memchr_iter(b'\n', row).count()) };
@@ -107,10 +167,9 @@ fn rows(feed: &[u8]) -> impl Iterator<Item = (Place, &[u8])> {
             if !skipped {
                 let row = row.strip_suffix(b"\n").unwrap_or(row);
                 let row = row.strip_suffix(b"\r").unwrap_or(row);
-                return Some((
-                    Place { record: place_record, offset: wide(start), length: wide(row.len()) },
-                    row,
-                ));
+                let place = Place { record: place_record, offset: wide(start), length: wide(row.len()) };
+                let text = text.and_then(|text| text.get(start..start + row.len()));
+                return Some(Row { place, bytes: row, text, quoted: !unquoted });
             }
         }
     })
@@ -133,10 +192,10 @@ fn row_length(rest: &[u8], first: usize) -> usize {
     length
 }
 
-/// The fields of a row; `None` where a quote is not closed.
-fn fields(row: &str, delimiter: u8) -> Option<Vec<Cow<'_, str>>> {
+/// Makes `all` the fields of a row; `None` where a quote is not closed.
+fn fields<'a>(row: &'a str, delimiter: u8, all: &mut Vec<Cow<'a, str>>) -> Option<()> {
+    all.clear();
     let delimiter = char::from(delimiter);
-    let mut all = Vec::with_capacity(8);
     let mut rest = row;
     loop {
         let trimmed = rest.trim_start_matches(' ');
@@ -150,9 +209,21 @@ fn fields(row: &str, delimiter: u8) -> Option<Vec<Cow<'_, str>>> {
         all.push(field);
         match after {
             Some(after) => rest = after,
-            None => return Some(all),
+            None => return Some(()),
         }
     }
+}
+
+/// [`fields`] of a row without quotes, delimited in ASCII.
+fn plain_fields<'a>(row: &'a str, delimiter: u8, all: &mut Vec<Cow<'a, str>>) {
+    all.clear();
+    let mut begin = 0;
+    let mut put = |field: Option<&'a str>| all.push(Cow::Borrowed(trimmed(field.unwrap_or_default())));
+    for end in memchr::memchr_iter(delimiter, row.as_bytes()) {
+        put(row.get(begin..end));
+        begin = end + 1;
+    }
+    put(row.get(begin..));
 }
 
 /// The field after an opening quote, and what follows its delimiter.
@@ -218,7 +289,8 @@ fn find_header(feed: &[u8]) -> Option<Header> {
 /// A line as a header: known columns, one of which names values.
 fn header_of(line: &str, row_at: Option<u64>) -> Option<Header> {
     let header = |delimiter: u8| {
-        let cells = fields(line, delimiter)?;
+        let mut cells = Vec::new();
+        fields(line, delimiter, &mut cells)?;
         if cells.iter().any(|cell| is_value(cell)) {
             return None;
         }
@@ -394,57 +466,62 @@ impl Table {
     /// Reads one row: a claim for each value that it states.
     fn row<'a>(
         &self,
-        cells: &[Cow<'a, str>],
+        place: Place,
         line: &'a str,
         options: &FeedOptions,
-        put: &mut dyn FnMut(Stated<'a>),
+        seen: &mut Seen<'a>,
+        put: &mut Vec<Stated<'a>>,
     ) {
-        if let Some(width) = self.width.filter(|width| *width != cells.len()) {
-            let why = format!("row has {} fields, the header names {width}", cells.len());
-            return put(Err((Reject::new(Reason::WrongFieldCount, why), line.into())));
+        let fields = seen.cells.len();
+        if let Some(width) = self.width.filter(|width| *width != fields) {
+            let why = format!("row has {fields} fields, the header names {width}");
+            return put.push((place, Err((Reject::new(Reason::WrongFieldCount, why), line.into()))));
         }
         let mut states_none = true;
         for &(column, what) in &self.values {
-            let Some(cell) = cells.get(column).filter(|cell| !matches!(cell.as_ref(), "" | "n/a" | "None"))
+            let Some(cell) =
+                seen.cells.get(column).filter(|cell| !matches!(cell.as_ref(), "" | "n/a" | "None"))
             else {
                 continue;
             };
             states_none = false;
-            put(self.claim(cells, cell, what, options).map_err(|reject| (reject, cell.clone())));
+            let cell = cell.clone();
+            put.push((place, self.claim(&cell, what, options, seen).map_err(|reject| (reject, cell))));
         }
         if states_none {
-            put(Err((Reject::new(Reason::NotAnIndicator, "row states no value"), line.into())));
+            let reject = Reject::new(Reason::NotAnIndicator, "row states no value");
+            put.push((place, Err((reject, line.into()))));
         }
     }
 
     fn claim(
         &self,
-        cells: &[Cow<'_, str>],
         cell: &str,
         what: What,
         options: &FeedOptions,
+        seen: &mut Seen<'_>,
     ) -> Result<Claim, Reject> {
-        let at = |column: Option<usize>| {
-            column.and_then(|column| cells.get(column)).map_or("", |cell| cell.trim())
-        };
+        let Seen { cells, kind, valid_from, valid_until } = seen;
+        let cell_at = |column: Option<usize>| column.and_then(|column| cells.get(column));
+        let at = |column: Option<usize>| cell_at(column).map_or("", |cell| trimmed(cell));
         if matches!(at(self.to_ids), "0" | "false" | "False") {
             return Err(Reject::new(
                 Reason::NotForDetection,
                 format!("{:?} is marked as not for detection", shown(cell)),
             ));
         }
-        let what = match at(self.kind) {
-            "" => what,
-            name => named_type(name).ok_or_else(|| {
-                Reject::new(Reason::UnsupportedType, format!("type {:?} is not matched on", shown(name)))
-            })?,
-        };
+        let typed = kind.read(cell_at(self.kind), |name| {
+            let unknown =
+                || Reject::new(Reason::UnsupportedType, format!("type {:?} is not matched on", shown(name)));
+            if name.is_empty() { Ok(None) } else { named_type(name).map(Some).ok_or_else(unknown) }
+        });
+        let what = typed?.unwrap_or(what);
         let mut claim = match at(self.port) {
             "" | "0" => claim(cell, what, options)?,
             port => with_port(cell, port, what, options)?,
         };
-        claim.valid_from = instant(at(self.valid_from))?;
-        claim.valid_until = instant(at(self.valid_until))?;
+        claim.valid_from = valid_from.read(cell_at(self.valid_from), instant)?;
+        claim.valid_until = valid_until.read(cell_at(self.valid_until), instant)?;
         claim.confidence = confidence(at(self.confidence))?;
         claim.tlp = match at(self.tlp) {
             "" => None,
@@ -472,9 +549,11 @@ fn with_port(cell: &str, port: &str, what: What, options: &FeedOptions) -> Resul
 
 /// The first row as a header, whatever its names.
 fn first_row(feed: &[u8], delimiter: u8) -> Option<Header> {
-    let (place, row) = rows(feed).next()?;
-    let names = fields(std::str::from_utf8(row).ok()?, delimiter)?.iter().map(|name| key(name)).collect();
-    Some(Header { names, delimiter, row_at: Some(place.offset) })
+    let row = rows(feed).next()?;
+    let mut cells = Vec::new();
+    fields(std::str::from_utf8(row.bytes).ok()?, delimiter, &mut cells)?;
+    let names = cells.iter().map(|name| key(name)).collect();
+    Some(Header { names, delimiter, row_at: Some(row.place.offset) })
 }
 
 /// Number of a column, counted from 0, that a job names or numbers from 1.
@@ -493,4 +572,63 @@ fn find_column(column: &str, header: Option<&Header>) -> Result<usize, OptionsEr
 
 fn options_error(message: String) -> OptionsError {
     OptionsError { message }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Texts(Vec<String>);
+
+    impl ClaimSink for Texts {
+        fn accept(&mut self, _: Place, claim: Claim) {
+            self.0.push(format!("{claim:?}"));
+        }
+
+        fn reject(&mut self, _: Place, reject: Reject, text: &str) {
+            self.0.push(format!("{reject:?} {text}"));
+        }
+    }
+
+    fn stated(rows: &[String]) -> Vec<String> {
+        let feed = format!("type,value,first_seen,expires\n{}", rows.join("\n"));
+        let mut texts = Texts::default();
+        assert_eq!(read(feed.as_bytes(), &FeedOptions::default(), &mut texts), Ok(()));
+        texts.0
+    }
+
+    proptest! {
+        #[test]
+        fn plain_fields_are_fields(
+            row in "[a-zé0-9,; \t\u{a0}|]{0,30}",
+            delimiter in select(b",; \t|\"a".to_vec()),
+        ) {
+            let (mut plain, mut all) = (vec!["before".into()], Vec::new());
+            plain_fields(&row, delimiter, &mut plain);
+            prop_assert_eq!(fields(&row, delimiter, &mut all), Some(()));
+            prop_assert_eq!(plain, all);
+        }
+
+        #[test]
+        fn a_row_without_quotes_is_known(lines in proptest::collection::vec("#?[a-z,\" é]{0,8}\r?", 0..20)) {
+            let feed = lines.join("\n");
+            for row in rows(feed.as_bytes()) {
+                prop_assert!(row.quoted || !row.bytes.contains(&b'"'), "{:?}", feed);
+                prop_assert_eq!(row.text.map(str::as_bytes), Some(row.bytes));
+            }
+        }
+
+        #[test]
+        fn a_row_states_the_same_after_any_other(rows in proptest::collection::vec(
+            r#"(| |domain|"domain"| "ipv4-addr" |nonsense|md5),("evil[.]example"|192[.]0[.]2[.]7|d41d8cd98f00b204e9800998ecf8427e),(|-|soon|2024-04-04 07:03:03|"2024-04-04" 07:03:03),("2025-01-01"|2024-04-04| )"#,
+            1..8,
+        )) {
+            let alone: Vec<String> = rows.iter().flat_map(|row| stated(std::slice::from_ref(row))).collect();
+            prop_assert_eq!(stated(&rows), alone);
+        }
+    }
 }

@@ -68,13 +68,14 @@ impl ClaimSink for Count {
 
 fn read(feed: &[u8], options: &FeedOptions, sink: &mut dyn ClaimSink) -> Result<(), OptionsError> {
     let mut list = List::default();
-    let read = |(place, line), put: &mut Vec<_>| match std::str::from_utf8(line) {
+    let read_line = |(place, line), put: &mut Vec<_>| match std::str::from_utf8(line) {
         Ok(text) => put.extend(content(text).map(|text| (place, entry(text, options), text.into()))),
         Err(_) => {
             let reject = Reject::new(Reason::Malformed, "line is not UTF-8");
             put.push((place, Err(reject), String::from_utf8_lossy(line)));
         }
     };
+    let read = |some: &[_], put: &mut Vec<_>| some.iter().for_each(|line| read_line(*line, put));
     in_order(lines(feed), read, |(place, stated, text): (Place, _, Cow<'_, str>)| match stated {
         Ok(claim) if options.kind.is_none() && may_be_file(&claim) => list.unsure.push((place, claim)),
         Ok(claim) => {

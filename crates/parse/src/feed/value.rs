@@ -15,18 +15,20 @@
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-use comity_model::canonical::{self, Breadth};
+use comity_model::canonical::{self, Breadth, Canonical, trimmed};
 use comity_model::{Claim, Kind, Reason, Reject};
 use jiff::civil;
 
 use super::FeedOptions;
 use crate::extract::{is_cve, is_file_like};
 use crate::refang;
+use crate::time::{Zone, rfc3339};
 
 /// What a feed says that a value is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum What {
     /// Nothing: the shape tells.
+    #[default]
     Unsaid,
     /// A value of one kind.
     One(Kind),
@@ -42,14 +44,23 @@ pub(crate) enum What {
 
 /// Makes a claim of the text of a cell.
 pub(super) fn claim(original: &str, what: What, options: &FeedOptions) -> Result<Claim, Reject> {
-    let text = if is_defanged_kind(what) { refang::value(original) } else { original.into() };
-    let (kind, text, inferred_kind) = kind_and_text(what, &text)?;
-    let breadth = if options.allow_broad { Breadth::Any } else { Breadth::Limited };
-    let canonical = canonical::indicator_within(kind, &text, breadth)?;
+    let plain = if let What::One(kind) = what { canonical::plain(kind, original) } else { None };
+    let (canonical, inferred_kind) = match plain {
+        Some(canonical) => (canonical, false),
+        None => read(original, what, options)?,
+    };
     let mut claim = Claim::new(canonical.kind, canonical.value, original);
     claim.exact_only = canonical.exact_only;
     claim.inferred_kind = inferred_kind;
     Ok(claim)
+}
+
+/// The canonical form of the text of a cell, and whether a hash's kind was inferred.
+fn read(original: &str, what: What, options: &FeedOptions) -> Result<(Canonical, bool), Reject> {
+    let text = if is_defanged_kind(what) { refang::value(original) } else { original.into() };
+    let (kind, text, inferred_kind) = kind_and_text(what, &text)?;
+    let breadth = if options.allow_broad { Breadth::Any } else { Breadth::Limited };
+    Ok((canonical::indicator_within(kind, &text, breadth)?, inferred_kind))
 }
 
 /// Whether values are defanged by custom; in paths, keys and agents a `\\.` is meant as it stands.
@@ -60,8 +71,7 @@ fn is_defanged_kind(what: What) -> bool {
 
 /// The kind to read a refanged text as, the text to read, and whether a hash's kind was inferred.
 fn kind_and_text(what: What, text: &str) -> Result<(Kind, Cow<'_, str>, bool), Reject> {
-    let unquoted = text.trim_matches(['"', '\'']).trim();
-    let text = if matches!(what, What::One(_)) { text } else { unquoted };
+    let text = if matches!(what, What::One(_)) { text } else { text.trim_matches(['"', '\'']).trim() };
     Ok(match what {
         What::Unsaid => return shape(text),
         What::One(Kind::Ipv4Addr | Kind::Ipv6Addr | Kind::Ipv4Net | Kind::Ipv6Net) | What::Address => {
@@ -207,8 +217,9 @@ fn is_ip_port(text: &str) -> bool {
 
 /// Kind that a text which is meant as an address, network or range is to be read as.
 fn address_kind(text: &str) -> Kind {
-    match (text.contains(':'), text.contains('/')) {
-        _ if text.contains('-') => Kind::IpRange,
+    let holds = |byte| memchr::memchr(byte, text.as_bytes()).is_some();
+    match (holds(b':'), holds(b'/')) {
+        _ if holds(b'-') => Kind::IpRange,
         (false, false) => Kind::Ipv4Addr,
         (false, true) => Kind::Ipv4Net,
         (true, false) => Kind::Ipv6Addr,
@@ -250,7 +261,7 @@ pub(super) fn may_be_file(claim: &Claim) -> bool {
 /// The type that a name stands for, in the words of MISP, STIX, ThreatFox, Zeek or comity.
 /// Case, blanks, dashes and underscores do not count. `None`: a type that comity does not match on.
 pub(crate) fn named_type(name: &str) -> Option<What> {
-    if let Ok(kind) = name.parse::<Kind>() {
+    if let Some(kind) = Kind::named(name) {
         return Some(What::One(kind));
     }
     let stem = name.trim().strip_prefix("Intel::").unwrap_or(name);
@@ -299,14 +310,25 @@ pub(crate) fn named_type(name: &str) -> Option<What> {
 /// Reads a time as feeds write it: RFC 3339, `2024-04-04 07:03:03` with or without ` UTC`, a date,
 /// or seconds since 1970. Times without a zone are UTC. `Ok(None)` where the cell says none.
 pub(super) fn instant(text: &str) -> Result<Option<i64>, Reject> {
-    let text = text.trim();
+    let text = trimmed(text);
     if matches!(text, "" | "-" | "None" | "none" | "null" | "NULL" | "N/A" | "n/a") {
         return Ok(None);
     }
-    read_instant(text).map(Some).ok_or_else(|| refuse(Reason::BadTime, text, "is no time"))
+    plain_instant(text)
+        .or_else(|| any_instant(text))
+        .map(Some)
+        .ok_or_else(|| refuse(Reason::BadTime, text, "is no time"))
 }
 
-fn read_instant(text: &str) -> Option<i64> {
+/// A date and a clock of whole seconds, alone or with `Z`: what most feeds have. Leap seconds and what
+/// comes after the year 9998 are left to jiff.
+fn plain_instant(text: &str) -> Option<i64> {
+    let zoneless = text.strip_suffix('Z').unwrap_or(text);
+    let plain = zoneless.len() == 19 && zoneless.as_bytes().get(17) != Some(&b'6') && text < "9999";
+    if plain { rfc3339(zoneless, &Zone::Utc) } else { None }
+}
+
+fn any_instant(text: &str) -> Option<i64> {
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return Some(at.as_microsecond());
     }
@@ -331,6 +353,9 @@ fn read_instant(text: &str) -> Option<i64> {
 /// Reads a confidence: a number from 0 to 100, or the words of STIX 2.1 appendix A ("None / Low /
 /// Med / High") at their middle values.
 pub(super) fn confidence(text: &str) -> Result<Option<u8>, Reject> {
+    if let Ok(value @ 0..=100) = text.parse::<u8>() {
+        return Ok(Some(value)); // most are bare numbers
+    }
     let text = text.trim().trim_end_matches('%');
     Ok(Some(match text.to_ascii_lowercase().as_str() {
         "" | "-" => return Ok(None),
@@ -343,4 +368,47 @@ pub(super) fn confidence(text: &str) -> Result<Option<u8>, Reject> {
             _ => return Err(refuse(Reason::BadValue, text, "is no confidence from 0 to 100")),
         },
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_plain_time_is_what_jiff_reads(
+            text in "(0000|0001|19[67][0-9]|20[0-3][0-9]|999[89])-[0-3][0-9]-[0-3][0-9][Tt _][0-2][0-9]:[0-6][0-9]:[0-6][0-9]Z{0,2}",
+            at in -62_000_000_000..253_000_000_000_i64,
+        ) {
+            let day = jiff::Timestamp::from_second(at).unwrap().to_string();
+            prop_assert!(plain_instant(&day).is_some());
+            for text in [&text, &day, &day.replace(['T', 'Z'], " ").trim().to_owned()] {
+                if let Some(plain) = plain_instant(text) {
+                    prop_assert_eq!(any_instant(text), Some(plain), "{:?}", text);
+                }
+            }
+        }
+
+        #[test]
+        fn a_plain_value_is_what_is_read(
+            kind in select(Kind::ALL),
+            text in r"([a-z0-9_]{0,3}[-.A-Z\[ ]?){0,5}[.](com|co[.]uk|github[.]io|ck|0x1f|7)|([0-9]{1,3}[.]){3}[0-9]{1,3}(/32)?|.{0,9}",
+        ) {
+            if let Some(plain) = canonical::plain(kind, &text) {
+                prop_assert_eq!(read(&text, What::One(kind), &FeedOptions::default()), Ok((plain, false)));
+            }
+        }
+    }
+
+    #[test]
+    fn times_that_are_left_to_jiff() {
+        for text in ["9999-12-31T23:59:59Z", "2016-12-31T23:59:60Z", "2024-04-04", "1712214183"] {
+            assert_eq!(plain_instant(text), None, "{text}");
+        }
+        assert_eq!(instant(" 2024-04-04 07:03:03 "), Ok(Some(1_712_214_183_000_000)));
+        assert!(instant("9999-12-31T23:59:59Z").is_err());
+    }
 }
