@@ -91,8 +91,8 @@ impl ChunkBuilder {
     pub fn event(&mut self, place: Place) {
         let row = u32::try_from(self.columns.rows()).unwrap_or(u32::MAX);
         let is_damaged = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
-        let mut damaged = self.suspect && self.columns.texts(false).any(|(_, text)| is_damaged(text));
-        for (field, text) in self.columns.texts(true) {
+        let mut damaged = self.suspect && self.columns.texts().any(|(_, text)| is_damaged(text));
+        for (field, text) in self.columns.loose_texts() {
             if !(damaged && is_damaged(text)) {
                 self.postings.text(field, text, row);
             }

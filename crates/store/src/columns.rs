@@ -82,13 +82,11 @@ impl Builder {
         Self { values, rows: 0, present: NullBufferBuilder::new(0) }
     }
 
+    #[inline(never)]
     fn fill_to(&mut self, rows: usize) {
-        if self.rows >= rows {
-            return;
-        }
-        let missing = rows - self.rows;
+        let missing = rows.saturating_sub(self.rows);
         self.present.append_n_nulls(missing);
-        self.rows = rows;
+        self.rows += missing;
         if let Values::List(items, ends) = &mut self.values {
             ends.resize(ends.len() + missing, items.len());
         }
@@ -96,20 +94,29 @@ impl Builder {
 
     /// Begins a value in the row behind the first so many; whether it is the first in its row. An earlier value of
     /// a scalar is forgotten.
+    #[inline]
     fn begin(&mut self, row: usize) -> bool {
-        self.fill_to(row);
+        if self.rows < row {
+            self.fill_to(row);
+        }
         let is_first = self.rows == row;
         if is_first {
             self.present.append_non_null();
             self.rows += 1;
-        } else {
-            match &mut self.values {
-                Values::Text(texts) => texts.truncate(texts.len() - 1),
-                Values::List(..) => {}
-                Values::Integer(values) => values.truncate(values.len() - 1),
-            }
+        } else if !matches!(self.values, Values::List(..)) {
+            self.forget_values();
         }
         is_first
+    }
+
+    /// Forgets the values of the row begun, which was touched.
+    #[inline(never)]
+    fn forget_values(&mut self) {
+        match &mut self.values {
+            Values::Text(texts) => texts.truncate(texts.len() - 1),
+            Values::List(items, ends) => items.truncate(ends.last().copied().unwrap_or(0)),
+            Values::Integer(values) => values.truncate(values.len() - 1),
+        }
     }
 
     /// Ends the row of a column that was touched in it.
@@ -123,11 +130,7 @@ impl Builder {
     fn forget_row(&mut self) {
         self.rows -= 1;
         self.present.truncate(self.rows);
-        match &mut self.values {
-            Values::Text(texts) => texts.truncate(texts.len() - 1),
-            Values::List(items, ends) => items.truncate(ends.last().copied().unwrap_or(0)),
-            Values::Integer(values) => values.truncate(values.len() - 1),
-        }
+        self.forget_values();
     }
 }
 
@@ -161,6 +164,8 @@ pub(crate) struct Columns {
     fields: Vec<Option<Builder>>,
     /// Fields that the row begun has, each once, in no order.
     touched: Vec<Field>,
+    /// Those whose texts stand in no dictionary.
+    loose: Vec<Field>,
     /// Rows that are expected.
     expected: usize,
 }
@@ -188,6 +193,7 @@ impl Columns {
             damaged: Vec::with_capacity(expected),
             fields: FIELDS.iter().map(|_| None).collect(),
             touched: Vec::new(),
+            loose: Vec::new(),
             expected,
         }
     }
@@ -197,11 +203,11 @@ impl Columns {
     }
 
     /// Begins a value of a field in the row begun; whether it is the first.
+    #[inline]
     fn begin(&mut self, field: Field) -> (&mut Values, bool) {
-        let row = self.record.len();
         let builder = self.fields[field as usize]
             .get_or_insert_with(|| Builder::new(field.info().column, self.expected));
-        let is_first = builder.begin(row);
+        let is_first = builder.begin(self.record.len());
         if is_first {
             self.touched.push(field);
         }
@@ -210,10 +216,20 @@ impl Columns {
 
     /// Sets a text of the row begun (the last call wins), or appends an item to its list.
     pub(crate) fn text(&mut self, field: Field, text: &str) {
-        match self.begin(field) {
-            (Values::Text(texts), _) => texts.push(text, true),
-            (Values::List(items, _), is_first) => items.push(text, is_first),
-            (Values::Integer(_), _) => debug_assert!(false, "{field} is an integer column"),
+        let (values, is_first) = self.begin(field);
+        let texts = match values {
+            Values::Text(texts) => {
+                texts.push(text, true);
+                texts
+            }
+            Values::List(items, _) => {
+                items.push(text, is_first);
+                items
+            }
+            Values::Integer(_) => return debug_assert!(false, "{field} is an integer column"),
+        };
+        if texts.ids().len() < texts.len() && self.loose.last() != Some(&field) {
+            self.loose.push(field);
         }
     }
 
@@ -225,19 +241,25 @@ impl Columns {
         }
     }
 
-    /// The texts of the row begun; where `loose`, only those that stand in no dictionary.
-    pub(crate) fn texts(&self, loose: bool) -> impl Iterator<Item = (Field, &str)> {
-        self.touched.iter().flat_map(move |&field| {
+    /// The texts of the row begun.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (Field, &str)> {
+        self.texts_of(&self.touched)
+    }
+
+    /// Those that stand in no dictionary.
+    pub(crate) fn loose_texts(&self) -> impl Iterator<Item = (Field, &str)> {
+        self.texts_of(&self.loose)
+    }
+
+    fn texts_of<'a>(&'a self, fields: &'a [Field]) -> impl Iterator<Item = (Field, &'a str)> {
+        fields.iter().flat_map(move |&field| {
             let values = self.fields[field as usize].as_ref().map(|builder| &builder.values);
             let (texts, from) = match values {
                 Some(Values::Text(texts)) => (Some(texts), texts.len() - 1),
                 Some(Values::List(items, ends)) => (Some(items), ends.last().copied().unwrap_or(0)),
                 _ => (None, 0),
             };
-            let to = texts.map_or(0, Texts::len);
-            let known = texts.map_or(0, |texts| texts.ids().len());
-            let from = if loose { from.max(known) } else { from };
-            (from..to).filter_map(move |at| Some((field, texts?.get(at))))
+            (from..texts.map_or(0, Texts::len)).filter_map(move |at| Some((field, texts?.get(at))))
         })
     }
 
@@ -248,6 +270,7 @@ impl Columns {
                 builder.end_row();
             }
         }
+        self.loose.clear();
         if let Some(time) = head.time {
             self.time.begin(self.record.len());
             if let Values::Integer(times) = &mut self.time.values {
@@ -268,6 +291,7 @@ impl Columns {
                 builder.forget_row();
             }
         }
+        self.loose.clear();
     }
 
     /// Ends the chunk.

@@ -15,9 +15,6 @@ use arrow::datatypes::{
 use comity_model::key::Claimed;
 use comity_model::{Claim, Field, Kind, Part, Tlp, UnknownToken, key};
 use comity_provenance::{Sha256Digest, Sha256Hasher};
-use parquet::basic::Encoding;
-use parquet::file::properties::WriterPropertiesBuilder;
-use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -255,20 +252,9 @@ pub fn schema() -> SchemaRef {
 /// Where the disk refuses.
 pub fn write(stage: &Stage, batches: &[RecordBatch]) -> Result<(), StoreError> {
     let file = stage.create(INDICATORS_FILE)?;
-    tables::write_as(file, &stage.path().join(INDICATORS_FILE), &schema(), properties(), batches)
-}
-
-/// How columns of indicators are encoded: ids, values and texts as found hardly ever repeat.
-fn properties() -> WriterPropertiesBuilder {
-    let columns = [
-        ("indicator_id", Encoding::DELTA_LENGTH_BYTE_ARRAY),
-        ("value", Encoding::DELTA_BYTE_ARRAY),
-        ("original", Encoding::DELTA_BYTE_ARRAY),
-    ];
-    columns.into_iter().fold(tables::properties(), |properties, (name, encoding)| {
-        let column = ColumnPath::from(name);
-        properties.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, encoding)
-    })
+    let path = stage.path().join(INDICATORS_FILE);
+    // an address or name is much like the one before, in the order of their keys
+    tables::write_sorted(file, &path, &schema(), &["value", "original"], batches)
 }
 
 /// The rows of the `indicators` table; one batch at least.

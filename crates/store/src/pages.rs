@@ -145,8 +145,7 @@ impl PageEncoder {
         rows: usize,
         column: Option<(Shape<'_>, Values<'_>)>,
     ) -> Result<EncodedColumn, ParquetError> {
-        // all may have been forgotten again
-        let column = column.filter(|(shape, _)| shape.values_before(rows) > 0);
+        let column = column.filter(|(shape, _)| shape.nulls.is_none_or(|nulls| nulls.null_count() < rows));
         let has_bounds =
             column.is_some_and(|(_, values)| matches!(values, Values::Integers(_) | Values::Keys(_)));
         let mut chunk = Chunk::new(descr, has_bounds);
@@ -227,6 +226,8 @@ impl Coded<'_> {
     /// Writes a range of the values of one page.
     fn write(&self, range: Range<usize>, out: &mut Vec<u8>) -> Encoding {
         match *self {
+            // nothing but empty lists
+            Coded::Numbered { distinct: 0, .. } => Encoding::PLAIN,
             Coded::Numbered { ids, distinct, rest } => match (ids.get(range.clone()), rest) {
                 (None, Some(rest)) => {
                     return Coded::Plain(rest).write(range.start - ids.len()..range.end - ids.len(), out);
@@ -341,12 +342,17 @@ impl Levels {
         let most = descr.max_def_level();
         let width = width_of(most);
         if let Some(ends) = shape.lists {
+            // of a list whose items may be null too: 0 where it is null, 1 where it is empty, else all levels
             let full = u32::try_from(most).unwrap_or(0);
             let (mut repetition, mut definition) = (Vec::with_capacity(values), Vec::with_capacity(values));
-            for [from, to] in ends.get(rows.start..=rows.end).unwrap_or_default().array_windows() {
+            let lists = ends.get(rows.start..=rows.end).unwrap_or_default().array_windows();
+            for (row, [from, to]) in rows.clone().zip(lists) {
+                let is_null = || shape.nulls.is_some_and(|nulls| nulls.is_null(row));
+                let empty = if is_null() { 0 } else { full.saturating_sub(2) };
                 repetition.push(0);
                 repetition.extend(std::iter::repeat_n(1, (to - from).saturating_sub(1)));
-                definition.extend(std::iter::repeat_n(if from == to { 0 } else { full }, (to - from).max(1)));
+                definition
+                    .extend(std::iter::repeat_n(if from == to { empty } else { full }, (to - from).max(1)));
             }
             self.block(|out| hybrid(&repetition, 1, out));
             self.block(|out| hybrid(&definition, width, out));

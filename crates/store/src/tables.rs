@@ -5,26 +5,28 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
+use arrow::array::builder::NullBufferBuilder;
+use arrow::array::{Array as _, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{
+    DataType, Field, FieldRef, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 use comity_model::Reason;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::arrow::arrow_writer::{
-    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
-};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetStatisticsPolicy};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 
 use crate::StoreError;
-use crate::pages::EncodedColumn;
+use crate::pages::{EncodedColumn, PageEncoder, Shape, Values};
+use crate::texts::{Strings, Texts};
 
 /// Name that comity's Parquet files give as their maker; fixed, so that bytes do not change with
 /// every release.
@@ -33,12 +35,15 @@ const CREATED_BY: &str = "comity";
 /// Rows of a row group: groups are read on all threads.
 const GROUP_ROWS: usize = 1 << 17;
 
-/// Properties that all of comity's Parquet files share: zstd, page statistics, no machine's traces.
-pub fn properties() -> WriterPropertiesBuilder {
+/// Most rows of a page.
+const PAGE_ROWS: usize = 20_000;
+
+/// Properties that all of comity's Parquet files share: zstd, no machine's traces.
+pub(crate) fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_created_by(CREATED_BY.to_owned())
-        .set_statistics_enabled(EnabledStatistics::Page)
+        .build()
 }
 
 /// Writes batches as a Parquet file and leaves it open for the stage to fsync.
@@ -46,30 +51,25 @@ pub fn properties() -> WriterPropertiesBuilder {
 /// # Errors
 /// Where the disk refuses, or a batch does not fit the schema.
 pub fn write(file: File, path: &Path, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), StoreError> {
-    write_as(file, path, schema, properties(), batches)
+    write_sorted(file, path, schema, &[], batches)
 }
 
-/// [`write`] with further properties.
+/// [`write`], where texts of the columns `sorted` are much like the one before.
 ///
 /// # Errors
 /// Where the disk refuses, or a batch does not fit the schema.
-pub(crate) fn write_as(
+pub(crate) fn write_sorted(
     file: File,
     path: &Path,
     schema: &SchemaRef,
-    properties: WriterPropertiesBuilder,
+    sorted: &[&str],
     batches: &[RecordBatch],
 ) -> Result<(), StoreError> {
     let wrap = |e| StoreError::parquet(path, e);
-    let properties = properties.set_max_row_group_row_count(None).build();
-    let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties)).map_err(wrap)?;
-    let (mut out, encoder) = writer.into_serialized_writer().map_err(wrap)?;
-    let mut append = |group: &[Vec<ArrayRef>]| -> Result<(), ParquetError> {
-        let mut out = out.next_row_group()?;
-        for column in encode(&encoder, schema, group)? {
-            column.append_to_row_group(&mut out)?;
-        }
-        out.close().map(|_| ())
+    let mut out = writer(file, schema).map_err(wrap)?;
+    let mut write = |group: &[RecordBatch]| {
+        let encoded = encode(out.schema_descr(), schema, sorted, group)?;
+        append(&mut out, encoded)
     };
     let (mut group, mut rows) = (Vec::new(), 0);
     for batch in batches {
@@ -77,46 +77,107 @@ pub(crate) fn write_as(
         while at < batch.num_rows() {
             let part = batch.slice(at, (batch.num_rows() - at).min(GROUP_ROWS - rows));
             (at, rows) = (at + part.num_rows(), rows + part.num_rows());
-            group.push(part.columns().to_vec());
+            group.push(part);
             if rows == GROUP_ROWS {
-                append(&group).map_err(wrap)?;
+                write(&group).map_err(wrap)?;
                 group.clear();
                 rows = 0;
             }
         }
     }
     if !group.is_empty() {
-        append(&group).map_err(wrap)?;
+        write(&group).map_err(wrap)?;
     }
     out.close().map(|_| ()).map_err(wrap)
 }
 
-/// Encodes a row group, given as the columns of its parts, on all threads; the bytes do not depend on how many.
+/// Encodes a row group on all threads; the bytes do not depend on how many.
 fn encode(
-    encoder: &ArrowRowGroupWriterFactory,
+    columns: &SchemaDescriptor,
     schema: &SchemaRef,
-    parts: &[Vec<ArrayRef>],
-) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
-    let writers = encoder.create_column_writers(0)?;
-    if writers.len() != schema.fields().len() {
-        return Err(ParquetError::NYI("columns of columns".into()));
+    sorted: &[&str],
+    group: &[RecordBatch],
+) -> Result<Vec<EncodedColumn>, ParquetError> {
+    if columns.num_columns() != schema.fields().len() || group.iter().any(|batch| batch.schema() != *schema) {
+        return Err(ParquetError::General("rows are not of the schema".into()));
     }
-    let columns: Vec<_> = writers.into_iter().zip(schema.fields()).enumerate().collect();
-    let encode = |(at, (mut writer, field)): (usize, (ArrowColumnWriter, &FieldRef))| {
-        for part in parts {
-            let column = part.get(at).ok_or_else(|| ParquetError::General("missing column".into()))?;
-            for leaf in compute_leaves(field, column)? {
-                writer.write(&leaf)?;
+    let rows = group.iter().map(RecordBatch::num_rows).sum();
+    let encode = |(at, field): (usize, &FieldRef)| {
+        let parts: Vec<_> = group.iter().map(|batch| batch.column(at)).collect();
+        let mut nulls = NullBufferBuilder::new(rows);
+        for part in &parts {
+            match part.nulls() {
+                Some(some) => nulls.append_buffer(some),
+                None => nulls.append_n_non_nulls(part.len()),
             }
         }
-        writer.close()
+        let nulls = nulls.finish();
+        let flat = Shape { rows, nulls: nulls.as_ref(), lists: None };
+        let mut encoder = PageEncoder::new(PAGE_ROWS)?;
+        let mut encode = |shape, values| encoder.column(&columns.column(at), rows, Some((shape, values)));
+        let texts = parts.iter().filter_map(|part| part.as_string_opt::<i32>());
+        match field.data_type() {
+            DataType::Utf8 if sorted.contains(&field.name().as_str()) => {
+                let mut all = Strings::default();
+                texts.flat_map(|part| part.iter().flatten()).for_each(|text| all.push(text.as_bytes()));
+                encode(flat, Values::Sorted(&all))
+            }
+            DataType::Utf8 => {
+                let mut all = Texts::with_capacity(rows);
+                texts.flat_map(|part| part.iter().flatten()).for_each(|text| all.push(text, true));
+                encode(flat, Values::Texts(&all))
+            }
+            DataType::Binary => {
+                let mut all = Strings::default();
+                let parts = parts.iter().filter_map(|part| part.as_binary_opt::<i32>());
+                parts.flat_map(|part| part.iter().flatten()).for_each(|bytes| all.push(bytes));
+                encode(flat, Values::Bytes(&all))
+            }
+            DataType::Int64 => {
+                let parts = parts.iter().filter_map(|part| part.as_primitive_opt::<Int64Type>());
+                encode(
+                    flat,
+                    Values::Integers(&parts.flat_map(|part| part.iter().flatten()).collect::<Vec<_>>()),
+                )
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                let parts =
+                    parts.iter().filter_map(|part| part.as_primitive_opt::<TimestampMicrosecondType>());
+                encode(
+                    flat,
+                    Values::Integers(&parts.flat_map(|part| part.iter().flatten()).collect::<Vec<_>>()),
+                )
+            }
+            DataType::Boolean => {
+                let parts = parts.iter().filter_map(|part| part.as_boolean_opt());
+                encode(
+                    flat,
+                    Values::Booleans(&parts.flat_map(|part| part.iter().flatten()).collect::<Vec<_>>()),
+                )
+            }
+            DataType::List(item) if *item.data_type() == DataType::Utf8 && item.is_nullable() => {
+                let (mut items, mut ends) = (Texts::with_capacity(rows), vec![0]);
+                for list in
+                    parts.iter().filter_map(|part| part.as_list_opt::<i32>()).flat_map(|part| part.iter())
+                {
+                    let texts = list.iter().filter_map(|list| list.as_string_opt::<i32>());
+                    for (at, text) in texts.flat_map(|texts| texts.iter()).enumerate() {
+                        let text = text.ok_or_else(|| ParquetError::NYI("a list that holds NULL".into()))?;
+                        items.push(text, at == 0);
+                    }
+                    ends.push(items.len());
+                }
+                encode(Shape { lists: Some(&ends), ..flat }, Values::Texts(&items))
+            }
+            other => Err(ParquetError::NYI(format!("a column of {other}"))),
+        }
     };
-    columns.into_par_iter().map(encode).collect()
+    schema.fields().par_iter().enumerate().map(encode).collect()
 }
 
 /// Begins a file whose row groups are encoded elsewhere ([`crate::pages`]).
 pub(crate) fn writer(file: File, schema: &SchemaRef) -> Result<SerializedFileWriter<File>, ParquetError> {
-    let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties().build()))?;
+    let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties()))?;
     writer.into_serialized_writer().map(|(writer, _)| writer)
 }
 
@@ -407,5 +468,56 @@ mod tests {
         }
         let missing = fetch(&path, &["n"], &[3, total]).unwrap_err().to_string();
         assert!(missing.contains("has no row 393223"), "{missing}");
+    }
+
+    #[test]
+    fn every_kind_of_column_is_read_as_it_was_written() {
+        use arrow::array::{
+            BinaryArray, BooleanArray, ListBuilder, StringBuilder, TimestampMicrosecondArray,
+        };
+
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = Stage::new(scratch.path(), "t").unwrap();
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("text", DataType::Utf8, true),
+            Field::new("sorted", DataType::Utf8, false),
+            Field::new("bytes", DataType::Binary, true),
+            Field::new("number", DataType::Int64, true),
+            Field::new("time", crate::columns::time_type(), true),
+            Field::new("flag", DataType::Boolean, true),
+            Field::new("list", crate::columns::list_type(), true),
+            Field::new("empty", crate::columns::list_type(), true),
+        ]));
+        let batch = |rows: std::ops::Range<i64>| {
+            let word = |n: i64| format!("{n:06}");
+            let (mut lists, mut empty) =
+                (ListBuilder::new(StringBuilder::new()), ListBuilder::new(StringBuilder::new()));
+            for n in rows.clone() {
+                // null, empty, and with items
+                (2..n % 5).for_each(|item| lists.values().append_value(word(n * item)));
+                lists.append(n % 5 > 0);
+                empty.append(true);
+            }
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(rows.clone().map(|n| (n % 3 > 0).then(|| word(n % 50))).collect::<StringArray>()),
+                Arc::new(StringArray::from_iter_values(rows.clone().map(word))),
+                Arc::new(rows.clone().map(|n| (n % 7 > 0).then(|| n.to_be_bytes())).collect::<BinaryArray>()),
+                Arc::new(rows.clone().map(|n| (n % 2 > 0).then_some(n * n)).collect::<Int64Array>()),
+                Arc::new(TimestampMicrosecondArray::from_iter_values(rows.clone()).with_timezone("UTC")),
+                Arc::new(rows.clone().map(|n| (n % 4 > 0).then_some(n % 3 == 0)).collect::<BooleanArray>()),
+                Arc::new(lists.finish()),
+                Arc::new(empty.finish()),
+            ];
+            RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
+        };
+        let path = stage.path().join("t.parquet");
+        let total = i64::try_from(GROUP_ROWS).unwrap() + 50_000;
+        let batches = [batch(0..10_007), batch(10_007..10_007), batch(10_007..total)];
+        write_sorted(stage.create("t.parquet").unwrap(), &path, &schema, &["sorted"], &batches).unwrap();
+        let (found, read) = read(&path).unwrap();
+        assert_eq!(found.fields(), schema.fields());
+        let all = |batches: &[RecordBatch]| arrow::compute::concat_batches(&schema, batches).unwrap();
+        assert_eq!(all(&read), all(&batches));
+        assert_eq!(unclaimed(&path).unwrap(), None);
     }
 }
