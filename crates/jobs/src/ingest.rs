@@ -31,7 +31,7 @@ use crate::progress::Progress;
 /// Bytes of a chunk: one row group of events.
 const CHUNK_BYTES: usize = 8 << 20;
 /// Chunks in flight for each thread.
-const IN_FLIGHT: usize = 3;
+const IN_FLIGHT: usize = 2;
 /// Bytes read at once.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Bytes that detection may look at.

@@ -141,8 +141,9 @@ struct Finished {
     files: Vec<FileDigest>,
 }
 
-/// Items that are made durable together have at most so many bytes of originals, unless it is one.
-const PENDING_BYTES: u64 = 16 << 20;
+/// Items that are made durable together have at most so many bytes of originals, unless it is one. While their
+/// indexes are merged and their files reach the disk, the next are read.
+const PENDING_BYTES: u64 = 512 << 20;
 /// Most items that are made durable together.
 const PENDING_ITEMS: usize = 32;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::builder::NullBufferBuilder;
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
-use comity_model::{Class, Column, FIELDS, Field};
+use comity_model::{Class, Column, FIELDS, Field, Observe};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
 
@@ -164,10 +164,15 @@ pub(crate) struct Columns {
     fields: Vec<Option<Builder>>,
     /// Fields that the row begun has, each once, in no order.
     touched: Vec<Field>,
-    /// Those whose texts stand in no dictionary.
+    /// Those whose texts stand in no dictionary and are observables.
     loose: Vec<Field>,
     /// Rows that are expected.
     expected: usize,
+}
+
+/// Whether the texts of a field are observables by themselves.
+pub(crate) fn gives_observables(field: Field) -> bool {
+    !matches!(field.info().observe, Observe::Nothing | Observe::Extracted)
 }
 
 /// What every event has.
@@ -228,7 +233,7 @@ impl Columns {
             }
             Values::Integer(_) => return debug_assert!(false, "{field} is an integer column"),
         };
-        if texts.ids().len() < texts.len() && self.loose.last() != Some(&field) {
+        if texts.ids().len() < texts.len() && self.loose.last() != Some(&field) && gives_observables(field) {
             self.loose.push(field);
         }
     }
@@ -246,7 +251,7 @@ impl Columns {
         self.texts_of(&self.touched)
     }
 
-    /// Those that stand in no dictionary.
+    /// Those that are observables and stand in no dictionary.
     pub(crate) fn loose_texts(&self) -> impl Iterator<Item = (Field, &str)> {
         self.texts_of(&self.loose)
     }
@@ -360,12 +365,12 @@ impl Events {
         ];
         columns.extend(self.fields.iter().map(|column| column.as_ref().map(|c| c.values(rows))));
         let schema = ArrowSchemaConverter::new().convert(&EVENTS)?;
-        let mut encoder = PageEncoder::new(PAGE_ROWS)?;
+        let mut encoder = PageEncoder::new()?;
         schema
             .columns()
             .iter()
             .zip(columns)
-            .map(|(descr, column)| encoder.column(descr, rows, column))
+            .map(|(descr, column)| encoder.column(descr, rows, PAGE_ROWS, column))
             .collect()
     }
 }

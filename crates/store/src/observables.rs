@@ -192,8 +192,9 @@ impl Group {
             (LIST_PAGE_ROWS, all, Values::Bytes(&self.rows)),
             (LIST_PAGE_ROWS, some(&is_altered), Values::Bytes(&self.altered)),
         ];
+        let mut encoder = PageEncoder::new().map_err(wrap)?;
         let encode = |(descr, (page_rows, shape, values)): (&ColumnDescPtr, _)| {
-            PageEncoder::new(page_rows)?.column(descr, rows, Some((shape, values)))
+            encoder.column(descr, rows, page_rows, Some((shape, values)))
         };
         let encoded: Result<Vec<_>, _> = columns.iter().zip(columns_of_values).map(encode).collect();
         let mut encoded = encoded.map_err(wrap)?;

@@ -115,7 +115,6 @@ impl EncodedColumn {
 /// Encodes the column chunks of a row group.
 pub(crate) struct PageEncoder {
     zstd: zstd::bulk::Compressor<'static>,
-    page_rows: usize,
 }
 
 /// How the values of a column are written.
@@ -133,16 +132,17 @@ enum Coded<'a> {
 }
 
 impl PageEncoder {
-    /// An encoder of pages that have at most so many rows, but for those that are null throughout.
-    pub(crate) fn new(page_rows: usize) -> Result<Self, ParquetError> {
-        Ok(Self { zstd: zstd::bulk::Compressor::new(ZstdLevel::default().compression_level())?, page_rows })
+    pub(crate) fn new() -> Result<Self, ParquetError> {
+        Ok(Self { zstd: zstd::bulk::Compressor::new(ZstdLevel::default().compression_level())? })
     }
 
-    /// Encodes a column of so many rows; without `column` they are null.
+    /// Encodes a column of so many rows, in pages of at most `page_rows` but where all are null; without `column`
+    /// they are.
     pub(crate) fn column(
         &mut self,
         descr: &ColumnDescPtr,
         rows: usize,
+        page_rows: usize,
         column: Option<(Shape<'_>, Values<'_>)>,
     ) -> Result<EncodedColumn, ParquetError> {
         let column = column.filter(|(shape, _)| shape.nulls.is_none_or(|nulls| nulls.null_count() < rows));
@@ -185,7 +185,7 @@ impl PageEncoder {
         };
         let mut row = 0;
         while row < rows {
-            let range = row..coded.page_end(row, rows.min(row + self.page_rows), &shape);
+            let range = row..coded.page_end(row, rows.min(row + page_rows), &shape);
             let of = shape.values_before(range.start)..shape.values_before(range.end);
             let mut levels = Levels::default();
             let count = levels.of_rows(descr, &shape, range.clone(), of.len());
@@ -207,12 +207,17 @@ impl Coded<'_> {
             Coded::Plain(strings) | Coded::Prefixed(strings) => (0, strings),
             _ => return most,
         };
-        // the last row that ends where it may, and at least the first
+        // the last row that ends where it may, and at least the first; nearly always that is `most`
         let last = |may_end: &dyn Fn(usize) -> bool| {
             let (mut low, mut high) = (row + 1, most);
+            let mut middle = most;
             while low < high {
-                let middle = low + (high - low).div_ceil(2);
-                if may_end(shape.values_before(middle)) { low = middle } else { high = middle - 1 }
+                if may_end(shape.values_before(middle)) {
+                    low = middle
+                } else {
+                    high = middle - 1
+                }
+                middle = low + (high - low).div_ceil(2);
             }
             low
         };

@@ -13,7 +13,7 @@ use comity_model::{FIELDS, Field, Kind, Observe, key};
 use hashbrown::HashTable;
 
 use crate::StoreError;
-use crate::columns::Events;
+use crate::columns::{Events, gives_observables};
 use crate::index::{Posted, Run, RunBuilder, order, order_of_quad};
 
 /// Value (32 bits), field (7), derived, altered, row (23).
@@ -55,12 +55,11 @@ pub(crate) struct Postings {
 }
 
 impl Postings {
-    /// A text of a column stands in a row.
+    /// A text of a column that gives observables stands in a row.
     pub(crate) fn text(&mut self, field: Field, text: &str, row: u32) {
         match quad_in(field, text) {
             Some(address) => self.quads.push(posting(address.to_bits(), field, 0, row)),
-            None if gives_observables(field) => self.texts.note(field, None, text, row),
-            None => {}
+            None => self.texts.note(field, None, text, row),
         }
     }
 
@@ -126,11 +125,6 @@ impl Postings {
         lists.push_all(last, keyed, &mut run);
         Ok(run.finish())
     }
-}
-
-/// Whether the texts of a field are observables by themselves.
-fn gives_observables(field: Field) -> bool {
-    !matches!(field.info().observe, Observe::Nothing | Observe::Extracted)
 }
 
 /// The IPv4 address that a text of a field is, written canonically.

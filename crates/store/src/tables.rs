@@ -113,8 +113,9 @@ fn encode(
         }
         let nulls = nulls.finish();
         let flat = Shape { rows, nulls: nulls.as_ref(), lists: None };
-        let mut encoder = PageEncoder::new(PAGE_ROWS)?;
-        let mut encode = |shape, values| encoder.column(&columns.column(at), rows, Some((shape, values)));
+        let mut encoder = PageEncoder::new()?;
+        let mut encode =
+            |shape, values| encoder.column(&columns.column(at), rows, PAGE_ROWS, Some((shape, values)));
         let texts = parts.iter().filter_map(|part| part.as_string_opt::<i32>());
         match field.data_type() {
             DataType::Utf8 if sorted.contains(&field.name().as_str()) => {
