@@ -202,7 +202,9 @@ fn in_order<'scope>(
         }
         waiting.extend(results.try_iter());
         while let Some(done) = waiting.remove(&appended) {
-            append(done.unwrap_or_else(|panic| resume_unwind(panic))?)?;
+            let (done, bytes) = done.unwrap_or_else(|panic| resume_unwind(panic))?;
+            stream.splitter.recycle(bytes);
+            append(done)?;
             appended += 1;
         }
     }
@@ -385,9 +387,10 @@ struct Work {
 }
 
 impl Work {
-    fn run(&self, task: Task) -> Result<Done, JobError> {
+    /// Reads a piece; gives its buffer back.
+    fn run(&self, task: Task) -> Result<(Done, Vec<u8>), JobError> {
         let (cut, mut reader) = match task {
-            Task::Reject(reject) => return Ok(Done::Reject(reject)),
+            Task::Reject(reject) => return Ok((Done::Reject(reject), Vec::new())),
             Task::Chunk(cut, reader) => (cut, reader),
         };
         let mut chunk = ChunkBuilder::new(self.clock_offset_us, cut.count);
@@ -409,6 +412,6 @@ impl Work {
                 }),
             }
         }
-        Ok(Done::Chunk(Box::new(encode(chunk.finish()?)?), tree))
+        Ok((Done::Chunk(Box::new(encode(chunk.finish()?)?), tree), cut.bytes))
     }
 }

@@ -138,6 +138,8 @@ struct Out {
     max: usize,
     next_record: u64,
     ready: VecDeque<Piece>,
+    /// Buffers of chunks that are done with.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Splitter {
@@ -154,6 +156,7 @@ impl Splitter {
             max: max_record_bytes,
             next_record: 1,
             ready: VecDeque::new(),
+            spare: Vec::new(),
         };
         Self { bom: 0, cutter, out }
     }
@@ -191,6 +194,15 @@ impl Splitter {
     /// The next piece, if one is ready.
     pub fn next_piece(&mut self) -> Option<Piece> {
         self.out.ready.pop_front()
+    }
+
+    /// Takes back the buffer of a chunk that is done with, for a later one: its memory is there already.
+    pub fn recycle(&mut self, mut bytes: Vec<u8>) {
+        // not one that a long record made large
+        if (self.out.target..=self.out.target.saturating_mul(2)).contains(&bytes.capacity()) {
+            bytes.clear();
+            self.out.spare.push(bytes);
+        }
     }
 
     /// A whole byte order mark is a gap; a part of one is content.
@@ -235,9 +247,11 @@ impl Out {
     }
 
     /// Room for a chunk, so that it need not grow.
-    fn buffer(&self) -> Vec<u8> {
-        let slack = self.target.min(PART_BYTES);
-        Vec::with_capacity(self.target.saturating_add(slack).min(16 * CHUNK_BYTES))
+    fn buffer(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_else(|| {
+            let slack = self.target.min(PART_BYTES);
+            Vec::with_capacity(self.target.saturating_add(slack).min(16 * CHUNK_BYTES))
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::columns::{Columns, EventHead, Events};
 use crate::index::Run;
 use crate::postings::Postings;
 use crate::tables::RejectRow;
+use crate::texts::text_of;
 
 /// A chunk, read.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ impl ChunkBuilder {
         let is_damaged = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
         let mut damaged = self.suspect && self.columns.texts().any(|(_, text)| is_damaged(text));
         for (field, text) in self.columns.loose_texts() {
-            if !(damaged && is_damaged(text)) {
+            if !(damaged && is_damaged(text_of(text))) {
                 self.postings.text(field, text, row);
             }
         }

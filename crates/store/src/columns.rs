@@ -13,7 +13,7 @@ use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
 
 use crate::pages::{EncodedColumn, PageEncoder, Shape, Values as Encodable};
-use crate::texts::Texts;
+use crate::texts::{Texts, text_of};
 
 /// Arrow type of times: microseconds, UTC.
 pub fn time_type() -> DataType {
@@ -248,15 +248,15 @@ impl Columns {
 
     /// The texts of the row begun.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (Field, &str)> {
-        self.texts_of(&self.touched)
+        self.texts_of(&self.touched).map(|(field, text)| (field, text_of(text)))
     }
 
     /// Those that are observables and stand in no dictionary.
-    pub(crate) fn loose_texts(&self) -> impl Iterator<Item = (Field, &str)> {
+    pub(crate) fn loose_texts(&self) -> impl Iterator<Item = (Field, &[u8])> {
         self.texts_of(&self.loose)
     }
 
-    fn texts_of<'a>(&'a self, fields: &'a [Field]) -> impl Iterator<Item = (Field, &'a str)> {
+    fn texts_of<'a>(&'a self, fields: &'a [Field]) -> impl Iterator<Item = (Field, &'a [u8])> {
         fields.iter().flat_map(move |&field| {
             let values = self.fields[field as usize].as_ref().map(|builder| &builder.values);
             let (texts, from) = match values {

@@ -15,6 +15,7 @@ use hashbrown::HashTable;
 use crate::StoreError;
 use crate::columns::{Events, gives_observables};
 use crate::index::{Posted, Run, RunBuilder, order, order_of_quad};
+use crate::texts::text_of;
 
 /// Value (32 bits), field (7), derived, altered, row (23).
 type Posting = u64;
@@ -56,10 +57,10 @@ pub(crate) struct Postings {
 
 impl Postings {
     /// A text of a column that gives observables stands in a row.
-    pub(crate) fn text(&mut self, field: Field, text: &str, row: u32) {
+    pub(crate) fn text(&mut self, field: Field, text: &[u8], row: u32) {
         match quad_in(field, text) {
             Some(address) => self.quads.push(posting(address.to_bits(), field, 0, row)),
-            None => self.texts.note(field, None, text, row),
+            None => self.texts.note(field, None, text_of(text), row),
         }
     }
 
@@ -90,8 +91,8 @@ impl Postings {
         }
         for (field, distinct, rows) in &dictionaries {
             for at in 0..distinct.len() {
-                let written = distinct.text(at);
-                match quad_in(*field, written) {
+                let written = text_of(distinct.get(at));
+                match quad_in(*field, written.as_bytes()) {
                     Some(address) => {
                         quads.extend(
                             rows.of(at).iter().map(|&row| posting(address.to_bits(), *field, 0, row)),
@@ -128,7 +129,7 @@ impl Postings {
 }
 
 /// The IPv4 address that a text of a field is, written canonically.
-fn quad_in(field: Field, text: &str) -> Option<Ipv4Addr> {
+fn quad_in(field: Field, text: &[u8]) -> Option<Ipv4Addr> {
     match field.info().observe {
         Observe::Address | Observe::Host | Observe::One(Kind::Ipv4Addr | Kind::Ipv6Addr) => {
             canonical::quad(text)

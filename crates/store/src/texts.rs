@@ -35,11 +35,6 @@ impl Strings {
         self.range(at..at + 1)
     }
 
-    /// One that was put in as text.
-    pub(crate) fn text(&self, at: usize) -> &str {
-        std::str::from_utf8(self.get(at)).unwrap_or_default()
-    }
-
     /// Those of a range, without gaps.
     pub(crate) fn range(&self, range: Range<usize>) -> &[u8] {
         let ends = self.ends.get(range.start).zip(self.ends.get(range.end));
@@ -81,6 +76,11 @@ pub(crate) struct Texts {
     expected: usize,
 }
 
+/// What was put in as text.
+pub(crate) fn text_of(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
 /// Both halves alike: all bits of what is kept tell entries of a table apart.
 const fn spread(half: u32) -> u64 {
     (half as u64) << 32 | half as u64
@@ -104,10 +104,10 @@ impl Texts {
         self.ids.len() + self.rest.len()
     }
 
-    pub(crate) fn get(&self, at: usize) -> &str {
+    pub(crate) fn get(&self, at: usize) -> &[u8] {
         match self.ids.get(at) {
-            Some(&id) => self.distinct.text(id as usize),
-            None => self.rest.text(at - self.ids.len()),
+            Some(&id) => self.distinct.get(id as usize),
+            None => self.rest.get(at - self.ids.len()),
         }
     }
 

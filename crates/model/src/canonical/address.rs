@@ -136,8 +136,8 @@ fn unfolded(text: &str) -> Option<IpAddr> {
 }
 
 /// Four decimal numbers up to 255, none with a leading zero: an IPv4 address as it is written canonically.
-pub fn quad(text: &str) -> Option<Ipv4Addr> {
-    let bytes = text.as_bytes();
+pub fn quad(text: impl AsRef<[u8]>) -> Option<Ipv4Addr> {
+    let bytes = text.as_ref();
     if bytes.len() > 15 || !bytes.first()?.is_ascii_digit() {
         return None;
     }
