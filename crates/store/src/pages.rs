@@ -235,7 +235,7 @@ impl Coded<'_> {
             Coded::Numbered { distinct: 0, .. } => Encoding::PLAIN,
             Coded::Numbered { ids, distinct, rest } => match (ids.get(range.clone()), rest) {
                 (None, Some(rest)) => {
-                    return Coded::Plain(rest).write(range.start - ids.len()..range.end - ids.len(), out);
+                    Coded::Plain(rest).write(range.start - ids.len()..range.end - ids.len(), out)
                 }
                 (ids, _) => {
                     let width = (distinct.saturating_sub(1) | 1).ilog2() + 1;
@@ -577,7 +577,7 @@ fn pack(values: impl Iterator<Item = u64>, width: u32, out: &mut Vec<u8>) {
         word |= u128::from(value) << bits;
         bits += width;
         if bits >= u64::BITS {
-            out.extend_from_slice(&((word & u128::from(u64::MAX)) as u64).to_le_bytes());
+            out.extend_from_slice(&word.to_le_bytes()[..8]);
             word >>= u64::BITS;
             bits -= u64::BITS;
         }
@@ -676,12 +676,12 @@ mod tests {
             0 => Some(7),
             1 => Some(random % 5),
             2 => Some(random),
-            3 => (random % 3 > 0).then_some(random % 2000),
+            3 => (!random.is_multiple_of(3)).then_some(random % 2000),
             // few at first, then none twice
             4 => Some(if row < 2500 { random % 9 } else { random }),
-            5 => (random % 40 == 0).then_some(random),
+            5 => random.is_multiple_of(40).then_some(random),
             // long runs, and long gaps
-            6 => (row / 3000 % 2 == 0).then_some(row as u64 / 700),
+            6 => (row / 3000).is_multiple_of(2).then_some(row as u64 / 700),
             _ => None,
         }
     }

@@ -165,7 +165,7 @@ impl Texts {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(text);
         let hash = hasher.finish();
-        ((hash ^ hash >> 32) & u64::from(u32::MAX)) as u32
+        u32::try_from((hash ^ hash >> 32) & u64::from(u32::MAX)).unwrap_or(0)
     }
 
     /// Forgets all but the first so many; the dictionary too forgets what no other text is.
