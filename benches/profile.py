@@ -18,12 +18,12 @@ a = p.parse_args()
 load = a.work / f"rows-{a.rows}"
 READ = ["parquet::", "zstd"]
 STAGES = {
-    "ingest": ["record_tree", "source::", "splitter", "Splitter", "postings", "observables::", "index::", "Encoder::encode", "evidence::",
+    "ingest": ["record_tree", "source::", "splitter", "Splitter", "postings", "Group::encode", "observables::", "index::", "pages::", "evidence::",
                "columns::", "zeek_json", "zeek_tsv", "json::", "log::", "chunk::", "ingest::", "custody"],
-    "feed add": ["csv::", "feed::value", "feed::in_order", "Claims::finish", "rows::lines", "Encoder::encode", "record_tree", "feeds::tree",
+    "feed add": ["csv::", "feed::value", "feed::in_order", "Claims::finish", "rows::lines", "pages::", "tables::", "record_tree", "feeds::tree",
                  "logical", "store::feed", "source::", "custody"],
     "correlate": ["ClaimIndex", "claims::", "Index::scan", "merge::", "Index::fetch", "Events::fetch", "sightings::", "store::feed",
-                  "rows::lines", "logical", "Encoder::encode", "summary::", "custody", *READ],
+                  "rows::lines", "logical", "pages::", "tables::write", "summary::", "custody", *READ],
 }
 STAGES["hunt"], STAGES["ingest, Zeek TSV"] = STAGES["correlate"], STAGES["ingest"]
 lines = []

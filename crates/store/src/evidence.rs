@@ -109,8 +109,9 @@ impl EvidenceWriter {
     pub fn new(tmp: &Path) -> Result<Self, StoreError> {
         let stage = Stage::new(tmp, "evidence")?;
         let events = tables::writer(stage.create(EVENTS_FILE)?, &EVENTS).map_err(events_error)?;
-        let rejects = ArrowWriter::try_new(stage.create(REJECTS_FILE)?, rejects_schema(), Some(properties()))
-            .map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))?;
+        let rejects =
+            ArrowWriter::try_new(stage.create(REJECTS_FILE)?, rejects_schema(), Some(properties().build()))
+                .map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))?;
         Ok(Self { stage, events, index: IndexBuilder::default(), rejects, counts: Counts::default() })
     }
 

@@ -19,7 +19,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetStatisticsPolicy};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
@@ -39,11 +39,10 @@ const GROUP_ROWS: usize = 1 << 17;
 const PAGE_ROWS: usize = 20_000;
 
 /// Properties that all of comity's Parquet files share: zstd, no machine's traces.
-pub(crate) fn properties() -> WriterProperties {
+pub fn properties() -> WriterPropertiesBuilder {
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_created_by(CREATED_BY.to_owned())
-        .build()
 }
 
 /// Writes batches as a Parquet file and leaves it open for the stage to fsync.
@@ -178,7 +177,7 @@ fn encode(
 
 /// Begins a file whose row groups are encoded elsewhere ([`crate::pages`]).
 pub(crate) fn writer(file: File, schema: &SchemaRef) -> Result<SerializedFileWriter<File>, ParquetError> {
-    let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties()))?;
+    let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties().build()))?;
     writer.into_serialized_writer().map(|(writer, _)| writer)
 }
 
