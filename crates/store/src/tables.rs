@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::builder::NullBufferBuilder;
 use arrow::array::{Array as _, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{
-    DataType, Field, FieldRef, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+    DataType, Field, FieldRef, Fields, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
 use comity_model::Reason;
 use parquet::arrow::ArrowWriter;
@@ -65,6 +65,17 @@ pub(crate) fn write_sorted(
     batches: &[RecordBatch],
 ) -> Result<(), StoreError> {
     let wrap = |e| StoreError::parquet(path, e);
+    let has_null_items =
+        |column: &ArrayRef| column.as_list_opt::<i32>().is_some_and(|l| l.values().null_count() > 0);
+    if !schema.fields().iter().all(|field| is_own(field))
+        || batches.iter().flat_map(RecordBatch::columns).any(has_null_items)
+    {
+        // what a query may give beside these is left to the library
+        let properties = properties().set_max_row_group_row_count(Some(GROUP_ROWS)).build();
+        let mut out = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties)).map_err(wrap)?;
+        batches.iter().try_for_each(|batch| out.write(batch)).map_err(wrap)?;
+        return out.close().map(|_| ()).map_err(wrap);
+    }
     let mut out = writer(file, schema).map_err(wrap)?;
     let mut write = |group: &[RecordBatch]| {
         let encoded = encode(out.schema_descr(), schema, sorted, group)?;
@@ -90,6 +101,16 @@ pub(crate) fn write_sorted(
     out.close().map(|_| ()).map_err(wrap)
 }
 
+/// Whether comity writes columns of this type itself.
+fn is_own(field: &Field) -> bool {
+    match field.data_type() {
+        DataType::Utf8 | DataType::Binary | DataType::Int64 | DataType::Boolean => true,
+        DataType::Timestamp(TimeUnit::Microsecond, _) => true,
+        DataType::List(item) => *item.data_type() == DataType::Utf8 && item.is_nullable(),
+        _ => false,
+    }
+}
+
 /// Encodes a row group on all threads; the bytes do not depend on how many.
 fn encode(
     columns: &SchemaDescriptor,
@@ -97,7 +118,11 @@ fn encode(
     sorted: &[&str],
     group: &[RecordBatch],
 ) -> Result<Vec<EncodedColumn>, ParquetError> {
-    if columns.num_columns() != schema.fields().len() || group.iter().any(|batch| batch.schema() != *schema) {
+    let types = |fields: &Fields| fields.iter().map(|field| field.data_type().clone()).collect::<Vec<_>>();
+    let expected = types(schema.fields());
+    if columns.num_columns() != expected.len()
+        || group.iter().any(|batch| types(batch.schema_ref().fields()) != expected)
+    {
         return Err(ParquetError::General("rows are not of the schema".into()));
     }
     let rows = group.iter().map(RecordBatch::num_rows).sum();
@@ -111,6 +136,9 @@ fn encode(
             }
         }
         let nulls = nulls.finish();
+        if !field.is_nullable() && nulls.as_ref().is_some_and(|nulls| nulls.null_count() > 0) {
+            return Err(ParquetError::General(format!("column {} has NULL where none may be", field.name())));
+        }
         let flat = Shape { rows, nulls: nulls.as_ref(), lists: None };
         let mut encoder = PageEncoder::new()?;
         let mut encode =
@@ -155,7 +183,7 @@ fn encode(
                     Values::Booleans(&parts.flat_map(|part| part.iter().flatten()).collect::<Vec<_>>()),
                 )
             }
-            DataType::List(item) if *item.data_type() == DataType::Utf8 && item.is_nullable() => {
+            DataType::List(_) => {
                 let (mut items, mut ends) = (Texts::with_capacity(rows), vec![0]);
                 for list in
                     parts.iter().filter_map(|part| part.as_list_opt::<i32>()).flat_map(|part| part.iter())
@@ -519,5 +547,29 @@ mod tests {
         let all = |batches: &[RecordBatch]| arrow::compute::concat_batches(&schema, batches).unwrap();
         assert_eq!(all(&read), all(&batches));
         assert_eq!(unclaimed(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn what_only_queries_give_is_written_too() {
+        use arrow::array::{LargeStringArray, ListArray, UInt64Array};
+
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = Stage::new(scratch.path(), "t").unwrap();
+        let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None]), None]);
+        let large: ArrayRef = Arc::new(LargeStringArray::from(vec![Some("a"), None]));
+        let whole: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX, 0]));
+        let columns = [("large", large), ("whole", whole), ("list", Arc::new(list) as ArrayRef)];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let path = stage.path().join("t.parquet");
+        let schema = batch.schema();
+        write(stage.create("t.parquet").unwrap(), &path, &schema, std::slice::from_ref(&batch)).unwrap();
+        assert_eq!(read(&path).unwrap().1, [batch]);
+
+        let mut items = arrow::array::ListBuilder::new(arrow::array::StringBuilder::new());
+        items.append_value([Some("a"), None]);
+        let batch = RecordBatch::try_from_iter([("list", Arc::new(items.finish()) as ArrayRef)]).unwrap();
+        let schema = batch.schema();
+        write(stage.create("u.parquet").unwrap(), &path, &schema, std::slice::from_ref(&batch)).unwrap();
+        assert_eq!(read(&stage.path().join("u.parquet")).unwrap().1, [batch]);
     }
 }
