@@ -13,6 +13,7 @@ use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
 
 use crate::pages::{EncodedColumn, PageEncoder, Shape, Values as Encodable};
+use crate::tables::PAGE_ROWS;
 use crate::texts::{Texts, text_of};
 
 /// Arrow type of times: microseconds, UTC.
@@ -24,9 +25,6 @@ pub fn time_type() -> DataType {
 pub fn list_type() -> DataType {
     DataType::List(Arc::new(ArrowField::new_list_field(DataType::Utf8, true)))
 }
-
-/// Most rows of a page: what a reader of one row must decode.
-const PAGE_ROWS: usize = 20_000;
 
 /// Schema of `events-*.parquet`: `record`, `offset`, `length`, `time`, `class`, `damaged`, then
 /// the columns of [`FIELDS`]. Each field's metadata names its OCSF 1.8 attribute, where it has one.

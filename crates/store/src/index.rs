@@ -485,7 +485,7 @@ fn bad(message: &str) -> io::Error {
 }
 
 /// LEB128: seven bits a byte, low ones first.
-fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;

@@ -29,6 +29,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
+use crate::index::write_varint;
 use crate::texts::{Strings, Texts};
 
 /// Bytes of text from which a page ends, where it has more than a row.
@@ -369,7 +370,7 @@ impl Levels {
                 let bits = nulls.inner().slice(rows.start, rows.len()).sliced();
                 let groups = rows.len().div_ceil(8);
                 self.block(|out| {
-                    varint(groups as u64 * 2 + 1, out);
+                    write_varint(out, groups as u64 * 2 + 1);
                     out.extend_from_slice(bits.get(..groups).unwrap_or(&bits));
                 });
             }
@@ -556,18 +557,9 @@ fn at_least(key: &[u8]) -> Vec<u8> {
     key.to_vec()
 }
 
-/// Bits of an integer, seven a byte, the lowest first (ULEB128).
-fn varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push((value & 0x7f) as u8);
-}
-
-/// The same of a signed one, its sign in the lowest bit.
+/// A signed integer as a varint, its sign in the lowest bit.
 fn zigzag(value: i64, out: &mut Vec<u8>) {
-    varint((value << 1 ^ value >> 63).cast_unsigned(), out);
+    write_varint(out, (value << 1 ^ value >> 63).cast_unsigned());
 }
 
 /// The lowest bits of integers one behind the other, the lowest first; the last byte is filled up with zeros.
@@ -590,7 +582,7 @@ const RUN: usize = 24;
 
 /// A run of equal values ("RLE run").
 fn run(value: u32, count: usize, width: u32, out: &mut Vec<u8>) {
-    varint(count as u64 * 2, out);
+    write_varint(out, count as u64 * 2);
     out.extend_from_slice(value.to_le_bytes().get(..width.div_ceil(8) as usize).unwrap_or_default());
 }
 
@@ -599,7 +591,7 @@ fn hybrid(values: &[u32], width: u32, out: &mut Vec<u8>) {
     let packed = |values: &[u32], out: &mut Vec<u8>| {
         if !values.is_empty() {
             let groups = values.len().div_ceil(8);
-            varint(groups as u64 * 2 + 1, out);
+            write_varint(out, groups as u64 * 2 + 1);
             let padding = std::iter::repeat_n(0, groups * 8 - values.len());
             pack(values.iter().map(|&value| u64::from(value)).chain(padding), width, out);
         }
@@ -627,9 +619,9 @@ const PART: usize = 32;
 /// Differences of neighbours, bit-packed by what each part of a block needs (`DELTA_BINARY_PACKED`).
 fn differences(values: &[i64], out: &mut Vec<u8>) {
     let (&first, others) = values.split_first().unwrap_or((&0, &[]));
-    varint(BLOCK as u64, out);
-    varint((BLOCK / PART) as u64, out);
-    varint(values.len() as u64, out);
+    write_varint(out, BLOCK as u64);
+    write_varint(out, (BLOCK / PART) as u64);
+    write_varint(out, values.len() as u64);
     zigzag(first, out);
     let mut before = first;
     for block in others.chunks(BLOCK) {

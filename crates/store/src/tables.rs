@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::builder::NullBufferBuilder;
-use arrow::array::{Array as _, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array as _, ArrayRef, ArrowPrimitiveType, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
     DataType, Field, FieldRef, Fields, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
@@ -35,8 +36,8 @@ const CREATED_BY: &str = "comity";
 /// Rows of a row group: groups are read on all threads.
 const GROUP_ROWS: usize = 1 << 17;
 
-/// Most rows of a page.
-const PAGE_ROWS: usize = 20_000;
+/// Most rows of a page: what a reader of one row must decode.
+pub(crate) const PAGE_ROWS: usize = 20_000;
 
 /// Properties that all of comity's Parquet files share: zstd, no machine's traces.
 pub fn properties() -> WriterPropertiesBuilder {
@@ -128,14 +129,7 @@ fn encode(
     let rows = group.iter().map(RecordBatch::num_rows).sum();
     let encode = |(at, field): (usize, &FieldRef)| {
         let parts: Vec<_> = group.iter().map(|batch| batch.column(at)).collect();
-        let mut nulls = NullBufferBuilder::new(rows);
-        for part in &parts {
-            match part.nulls() {
-                Some(some) => nulls.append_buffer(some),
-                None => nulls.append_n_non_nulls(part.len()),
-            }
-        }
-        let nulls = nulls.finish();
+        let nulls = nulls_of(&parts);
         if !field.is_nullable() && nulls.as_ref().is_some_and(|nulls| nulls.null_count() > 0) {
             return Err(ParquetError::General(format!("column {} has NULL where none may be", field.name())));
         }
@@ -161,20 +155,9 @@ fn encode(
                 parts.flat_map(|part| part.iter().flatten()).for_each(|bytes| all.push(bytes));
                 encode(flat, Values::Bytes(&all))
             }
-            DataType::Int64 => {
-                let parts = parts.iter().filter_map(|part| part.as_primitive_opt::<Int64Type>());
-                encode(
-                    flat,
-                    Values::Integers(&parts.flat_map(|part| part.iter().flatten()).collect::<Vec<_>>()),
-                )
-            }
+            DataType::Int64 => encode(flat, Values::Integers(&integers::<Int64Type>(&parts))),
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                let parts =
-                    parts.iter().filter_map(|part| part.as_primitive_opt::<TimestampMicrosecondType>());
-                encode(
-                    flat,
-                    Values::Integers(&parts.flat_map(|part| part.iter().flatten()).collect::<Vec<_>>()),
-                )
+                encode(flat, Values::Integers(&integers::<TimestampMicrosecondType>(&parts)))
             }
             DataType::Boolean => {
                 let parts = parts.iter().filter_map(|part| part.as_boolean_opt());
@@ -201,6 +184,27 @@ fn encode(
         }
     };
     schema.fields().par_iter().enumerate().map(encode).collect()
+}
+
+/// The nulls of a column that lies in parts.
+fn nulls_of(parts: &[&ArrayRef]) -> Option<NullBuffer> {
+    let mut nulls = NullBufferBuilder::new(0);
+    for part in parts {
+        match part.nulls() {
+            Some(some) => nulls.append_buffer(some),
+            None => nulls.append_n_non_nulls(part.len()),
+        }
+    }
+    nulls.finish()
+}
+
+/// The integers of a column that lies in parts, without nulls.
+fn integers<T: ArrowPrimitiveType<Native = i64>>(parts: &[&ArrayRef]) -> Vec<i64> {
+    parts
+        .iter()
+        .filter_map(|part| part.as_primitive_opt::<T>())
+        .flat_map(|part| part.iter().flatten())
+        .collect()
 }
 
 /// Begins a file whose row groups are encoded elsewhere ([`crate::pages`]).
