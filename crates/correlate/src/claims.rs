@@ -164,7 +164,7 @@ impl Sorted {
             return Ok(None);
         }
         let Some(mut filter) = index.filter()? else { return Ok(None) };
-        let (mut kept, mut value) = (Vec::new(), String::new());
+        let (mut kept, mut value) = (Vec::new(), Vec::new());
         for range in &self.ranges {
             value.clear();
             if self.write_only_value(range, &mut value).is_none() || filter.may_hold(range.lo, &value)? {
@@ -177,7 +177,7 @@ impl Sorted {
     }
 
     /// Writes the value whose key is the only one of a range; `None` where there may be others.
-    fn write_only_value(&self, range: &Range, value: &mut String) -> Option<()> {
+    fn write_only_value(&self, range: &Range, value: &mut Vec<u8>) -> Option<()> {
         let [kind, four @ .., _, _, _, _, _, _, _, _, _, _, _] = range.lo.to_be_bytes();
         let kind = *Kind::ALL.get(usize::from(kind))?;
         if kind == Kind::Ipv4Addr {

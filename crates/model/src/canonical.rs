@@ -25,8 +25,7 @@ mod pattern;
 mod token;
 mod url;
 
-pub(crate) use address::write_quad;
-pub use address::{ip_port_parts, quad};
+pub use address::{ip_port_parts, quad, write_quad};
 pub use pattern::compile as compile_regex;
 pub(crate) use url::default_port;
 

@@ -34,27 +34,36 @@ pub fn of_observable(kind: Kind, value: &str) -> Vec<u8> {
 
 /// Writes the canonical value that a key was made of behind what stands in `out`; `None` where it was
 /// made of none.
-pub fn write_value(kind: Kind, key: &[u8], out: &mut String) -> Option<()> {
+pub fn write_value(kind: Kind, key: &[u8], out: &mut Vec<u8>) -> Option<()> {
     match kind {
         Kind::Ipv4Addr | Kind::Ipv6Addr => {
             let six = Ipv6Addr::from(<[u8; 16]>::try_from(key).ok()?);
             match (kind, six.to_ipv4_mapped()) {
                 (Kind::Ipv4Addr, Some(four)) => write_quad(four.octets(), out),
-                _ => out.push_str(&six.to_string()),
+                _ => out.extend_from_slice(six.to_string().as_bytes()),
             }
+            return Some(());
         }
+        _ => std::str::from_utf8(key).ok()?,
+    };
+    match kind {
         Kind::DomainName => {
-            let labels = std::str::from_utf8(key.strip_suffix(&[0])?).ok()?;
-            for (at, label) in labels.rsplit('\0').enumerate() {
-                out.push_str(if at == 0 { "" } else { "." });
-                out.push_str(label);
+            for (at, label) in key.strip_suffix(&[0])?.rsplit(|byte| *byte == 0).enumerate() {
+                out.extend_from_slice(if at == 0 { b"" } else { b"." });
+                out.extend_from_slice(label);
             }
         }
-        Kind::Url => match std::str::from_utf8(key).ok()?.rsplit_once('\0')? {
-            (rest, "") => out.push_str(rest),
-            (rest, scheme) => out.extend([scheme, "://", rest]),
-        },
-        _ => out.push_str(std::str::from_utf8(key).ok()?),
+        Kind::Url => {
+            let (rest, scheme) = key.split_at_checked(key.iter().rposition(|byte| *byte == 0)?)?;
+            if let [0, scheme @ ..] = scheme
+                && !scheme.is_empty()
+            {
+                out.extend_from_slice(scheme);
+                out.extend_from_slice(b"://");
+            }
+            out.extend_from_slice(rest);
+        }
+        _ => out.extend_from_slice(key),
     }
     Some(())
 }
@@ -233,8 +242,8 @@ fn of_url(rest: &str, scheme: &str) -> Vec<u8> {
 
 fn of_name(name: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(name.len() + 1);
-    for label in name.rsplit('.') {
-        key.extend_from_slice(label.as_bytes());
+    for label in name.as_bytes().rsplit(|byte| *byte == b'.') {
+        key.extend_from_slice(label);
         key.push(0);
     }
     key

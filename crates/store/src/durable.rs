@@ -7,7 +7,9 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use crate::StoreError;
 
@@ -122,6 +124,52 @@ impl Drop for Stage {
             // what can't be removed now is swept by the next writer
             let _ = fs::remove_dir_all(&self.path);
         }
+    }
+}
+
+/// Bytes that a file may be ahead of the disk before another thread begins to put them there.
+const AHEAD_BYTES: usize = 8 << 20;
+
+/// A file that gets to the disk while it is written, so that the `fsync` at its end finds little left to do.
+#[derive(Debug)]
+pub(crate) struct Steady {
+    file: File,
+    /// Bytes written since the thread began.
+    ahead: usize,
+    syncing: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Steady {
+    pub(crate) fn new(file: File) -> Self {
+        Self { file, ahead: 0, syncing: None }
+    }
+
+    /// Ends the file. What the disk refused until then is said here, and by no later `fsync`.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.settle()
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        let synced = self.syncing.take().map(JoinHandle::join);
+        synced.map_or(Ok(()), |done| done.unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+}
+
+impl Write for Steady {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.ahead += written;
+        if self.ahead >= AHEAD_BYTES && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.settle()?;
+            let file = self.file.try_clone()?;
+            self.syncing = Some(thread::spawn(move || file.sync_data()));
+            self.ahead = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

@@ -16,7 +16,7 @@ use parquet::file::writer::SerializedFileWriter;
 use crate::StoreError;
 use crate::chunk::Chunk;
 use crate::columns::EVENTS;
-use crate::durable::Stage;
+use crate::durable::{Stage, Steady};
 use crate::index::{IndexBuilder, Run};
 use crate::observables::{self, OBSERVABLES_FILE};
 use crate::pages::EncodedColumn;
@@ -89,7 +89,7 @@ fn events_error(error: ParquetError) -> StoreError {
 /// Writes the tables of an evidence item into a stage.
 pub struct EvidenceWriter {
     stage: Stage,
-    events: SerializedFileWriter<File>,
+    events: SerializedFileWriter<Steady>,
     index: IndexBuilder,
     rejects: ArrowWriter<File>,
     counts: Counts,
@@ -159,7 +159,7 @@ impl EvidenceWriter {
     /// # Errors
     /// Where the disk refuses.
     pub fn finish(mut self) -> Result<(Stage, Counts), StoreError> {
-        self.events.close().map_err(events_error)?;
+        tables::end(self.events).map_err(events_error)?;
         self.rejects.close().map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))?;
         let entries = self.index.finish(&self.stage)?;
         self.counts.observables = observables::write(self.stage.create(OBSERVABLES_FILE)?, entries)?;

@@ -5,15 +5,15 @@
 //! the differences to the next, as LEB128 varints, so joining two lists touches one difference.
 //! What outgrows the memory budget is merged into a file of the stage and read back once.
 //!
-//! An entry begins with its *order*: 16 bytes, big-endian, that sort as (kind, key) does as far as
-//! they reach. Nearly all comparisons of the merge are of these numbers.
+//! An entry has an *order*: 16 bytes, big-endian, that sort as (kind, key) does as far as they reach.
+//! Nearly all comparisons of the merge are of these numbers.
 
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::ops::Range;
 
-use comity_model::{Field, Kind};
+use comity_model::{FIELDS, Field, Kind, canonical, key};
 
 use crate::StoreError;
 use crate::durable::Stage;
@@ -92,47 +92,62 @@ impl Entry {
         }
     }
 
+    /// Its value, written behind what stands in `out`; `None` where its key is none.
+    pub(crate) fn write_value(&self, out: &mut Vec<u8>) -> Option<()> {
+        if self.kind == Kind::Ipv4Addr {
+            canonical::write_quad(quad(self.order).to_be_bytes(), out);
+            return Some(());
+        }
+        key::write_value(self.kind, &self.key, out)
+    }
+
     fn append(&mut self, later: &Self) {
         self.rows.append(&later.rows);
         self.altered.append(&later.altered);
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.order.to_be_bytes());
-        let altered = self.altered.count > 0;
-        out.push(self.field as u8);
-        out.push(u8::from(altered));
-        if self.kind != Kind::Ipv4Addr {
+        let is_altered = if self.altered.count > 0 { IS_ALTERED } else { 0 };
+        out.extend_from_slice(&[self.kind as u8, self.field as u8 | is_altered]);
+        if self.kind == Kind::Ipv4Addr {
+            out.extend_from_slice(&quad(self.order).to_be_bytes());
+        } else {
             write_bytes(out, &self.key);
         }
         self.rows.write(out);
-        if altered {
+        if is_altered > 0 {
             self.altered.write(out);
         }
     }
 
     /// Reads the entry that `input` begins with in place of this one.
     fn read(&mut self, input: &mut &[u8]) -> io::Result<()> {
-        self.order = u128::from_be_bytes(read_array(input)?);
-        let [field, has_altered] = read_array(input)?;
-        let kind = self.order.to_be_bytes()[0];
+        let [kind, field] = read_array(input)?;
         self.kind = *Kind::ALL.get(usize::from(kind)).ok_or_else(|| bad("unknown kind"))?;
-        self.field = *Field::ALL.get(usize::from(field)).ok_or_else(|| bad("unknown field"))?;
+        let number = usize::from(field & !IS_ALTERED);
+        self.field = *Field::ALL.get(number).ok_or_else(|| bad("unknown field"))?;
         self.key.clear();
-        if self.kind != Kind::Ipv4Addr {
+        self.order = if self.kind == Kind::Ipv4Addr {
+            order_of_quad(u32::from_be_bytes(read_array(input)?))
+        } else {
             self.key.extend_from_slice(read_bytes(input)?);
-        }
+            order(self.kind, &self.key)
+        };
         self.rows.read(input)?;
         self.altered.clear();
-        if has_altered != 0 {
+        if field & IS_ALTERED != 0 {
             self.altered.read(input)?;
         }
         Ok(())
     }
 }
 
+/// Set beside the field of an entry some of whose rows are altered.
+const IS_ALTERED: u8 = 1 << 7;
+const _: () = assert!(FIELDS.len() <= IS_ALTERED as usize, "a field does not fit beside the bit");
+
 /// Gathers a [`Run`]; entries come in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RunBuilder {
     bytes: Vec<u8>,
     entry: Entry,
@@ -154,6 +169,11 @@ pub(crate) struct Posted<'a> {
 }
 
 impl RunBuilder {
+    /// With room for so many bytes, of which those left over are given back.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), entry: Entry::default() }
+    }
+
     pub(crate) fn push(&mut self, posted: &Posted<'_>) {
         let entry = &mut self.entry;
         (entry.order, entry.kind, entry.field) = (posted.order, posted.kind, posted.field);
@@ -166,7 +186,8 @@ impl RunBuilder {
         entry.write(&mut self.bytes);
     }
 
-    pub(crate) fn finish(self) -> Run {
+    pub(crate) fn finish(mut self) -> Run {
+        self.bytes.shrink_to_fit();
         Run { bytes: self.bytes }
     }
 }
@@ -536,7 +557,7 @@ mod tests {
     use super::*;
 
     fn run(entries: &[(&str, &[u32])]) -> Run {
-        let mut run = RunBuilder::default();
+        let mut run = RunBuilder::with_capacity(0);
         for (value, rows) in entries {
             run.push(&Posted {
                 order: order(Kind::DomainName, value.as_bytes()),

@@ -93,102 +93,96 @@ pub(crate) fn write(file: File, mut entries: Merge) -> Result<u64, StoreError> {
     let schema = schema();
     let mut out = tables::writer(file, &schema).map_err(wrap)?;
     let mut total = 0;
-    let mut group = Group::take(&mut entries)?;
+    let (mut group, mut next) = (Group::default(), Group::default());
+    group.take(&mut entries)?;
     while group.rows() > 0 {
         total += group.rows() as u64;
         let columns = out.schema_descr().columns().to_vec();
-        let (encoded, next) = rayon::join(|| group.encode(&columns), || Group::take(&mut entries));
+        let (encoded, taken) = rayon::join(|| group.encode(&columns), || next.take(&mut entries));
         tables::append(&mut out, encoded?).map_err(wrap)?;
-        group = next?;
+        taken?;
+        std::mem::swap(&mut group, &mut next);
     }
-    out.close().map_err(wrap)?;
+    tables::end(out).map_err(wrap)?;
     Ok(total)
 }
 
 /// Rows of a row group.
 #[derive(Default)]
 struct Group {
-    /// Kind and sort key of each.
-    keys: Strings,
-    kind: Vec<Kind>,
-    field: Vec<u32>,
-    count: Vec<i64>,
+    /// Kind and sort key of the first row of each page: enough to find a page.
+    first_keys: Strings,
+    kinds: Vec<u32>,
+    values: Strings,
+    fields: Vec<u32>,
+    counts: Vec<i64>,
     rows: Strings,
     altered: Strings,
     is_altered: Vec<bool>,
 }
 
 impl Group {
-    fn take(entries: &mut Merge) -> Result<Self, StoreError> {
-        let mut group = Self::default();
-        let (mut bytes, mut scratch) = (0, Vec::new());
-        while group.rows() < GROUP_ROWS && bytes < GROUP_BYTES {
-            let Some(entry) = entries.next_entry()? else { break };
-            bytes += group.push(entry, &mut scratch);
+    /// Takes entries in place of what it holds, until it is full or there are no more.
+    fn take(&mut self, entries: &mut Merge) -> Result<(), StoreError> {
+        for strings in [&mut self.first_keys, &mut self.values, &mut self.rows, &mut self.altered] {
+            strings.truncate(0);
         }
-        Ok(group)
+        for numbers in [&mut self.kinds, &mut self.fields] {
+            numbers.clear();
+        }
+        self.counts.clear();
+        self.is_altered.clear();
+        while self.rows() < GROUP_ROWS && self.rows.bytes() < GROUP_BYTES {
+            let Some(entry) = entries.next_entry()? else { break };
+            self.push(entry)?;
+        }
+        Ok(())
     }
 
     fn rows(&self) -> usize {
-        self.kind.len()
+        self.kinds.len()
     }
 
-    /// Takes an entry; gives the bytes of its row lists.
-    fn push(&mut self, entry: &Entry, scratch: &mut Vec<u8>) -> usize {
-        scratch.clear();
-        scratch.push(entry.kind as u8);
-        entry.write_key(scratch);
-        self.keys.push(scratch);
-        self.kind.push(entry.kind);
-        self.field.push(entry.field as u32);
-        self.count.push(i64::try_from(entry.rows.count).unwrap_or(i64::MAX));
-        scratch.clear();
-        entry.rows.encode(scratch);
-        self.rows.push(scratch);
-        let length = scratch.len();
+    fn push(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        if self.rows().is_multiple_of(PAGE_ROWS) {
+            self.first_keys.push_by(|out| {
+                out.push(entry.kind as u8);
+                entry.write_key(out);
+            });
+        }
+        self.values.push_by(|out| entry.write_value(out)).ok_or_else(|| {
+            let message = format!("a key of {} has no value", entry.kind);
+            StoreError::Integrity { path: OBSERVABLES_FILE.into(), message }
+        })?;
+        self.kinds.push(entry.kind as u32);
+        self.fields.push(entry.field as u32);
+        self.counts.push(i64::try_from(entry.rows.count).unwrap_or(i64::MAX));
+        self.rows.push_by(|out| entry.rows.encode(out));
         self.is_altered.push(entry.altered.count > 0);
         if entry.altered.count > 0 {
-            scratch.clear();
-            entry.altered.encode(scratch);
-            self.altered.push(scratch);
+            self.altered.push_by(|out| entry.altered.encode(out));
         }
-        length
+        Ok(())
     }
 
     /// Its columns, in the order of [`schema`].
     fn encode(&self, columns: &[ColumnDescPtr]) -> Result<Vec<EncodedColumn>, StoreError> {
         let rows = self.rows();
-        let filter = Sbbf::new_with_ndv_fpp(rows as u64, FILTER_FALSE).map_err(wrap)?;
-        // what the first row of each page has is enough to find a page
-        let (mut first_keys, mut values, mut filter) = (Strings::default(), Strings::default(), filter);
-        let mut text = String::new();
-        for (row, kind) in self.kind.iter().enumerate() {
-            let key = self.keys.get(row);
-            if row % PAGE_ROWS == 0 {
-                first_keys.push(key);
-            }
-            text.clear();
-            key::write_value(*kind, key.get(1..).unwrap_or_default(), &mut text).ok_or_else(|| {
-                let message = format!("a key of {kind} has no value");
-                StoreError::Integrity { path: OBSERVABLES_FILE.into(), message }
-            })?;
-            values.push(text.as_bytes());
-            filter.insert(text.as_str());
-        }
+        let mut filter = Sbbf::new_with_ndv_fpp(rows as u64, FILTER_FALSE).map_err(wrap)?;
+        (0..rows).for_each(|row| filter.insert(self.values.get(row)));
         filter.fold_to_target_fpp(FILTER_FALSE);
-        let kinds: Vec<u32> = self.kind.iter().map(|kind| *kind as u32).collect();
         let kind_names: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
         let field_names: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
-        let is_first = NullBuffer::from_iter((0..rows).map(|row| row % PAGE_ROWS == 0));
+        let is_first = NullBuffer::from_iter((0..rows).map(|row| row.is_multiple_of(PAGE_ROWS)));
         let is_altered = NullBuffer::from(self.is_altered.as_slice());
         let all = Shape { rows, nulls: None, lists: None };
         let some = |nulls| Shape { rows, nulls: Some(nulls), lists: None };
         let columns_of_values = [
-            (PAGE_ROWS, some(&is_first), Values::Keys(&first_keys)),
-            (LIST_PAGE_ROWS, all, Values::Names(&kinds, &kind_names)),
-            (PAGE_ROWS, all, Values::Sorted(&values)),
-            (LIST_PAGE_ROWS, all, Values::Names(&self.field, &field_names)),
-            (LIST_PAGE_ROWS, all, Values::Integers(&self.count)),
+            (PAGE_ROWS, some(&is_first), Values::Keys(&self.first_keys)),
+            (LIST_PAGE_ROWS, all, Values::Names(&self.kinds, &kind_names)),
+            (PAGE_ROWS, all, Values::Sorted(&self.values)),
+            (LIST_PAGE_ROWS, all, Values::Names(&self.fields, &field_names)),
+            (LIST_PAGE_ROWS, all, Values::Integers(&self.counts)),
             (LIST_PAGE_ROWS, all, Values::Bytes(&self.rows)),
             (LIST_PAGE_ROWS, some(&is_altered), Values::Bytes(&self.altered)),
         ];
@@ -412,7 +406,7 @@ impl Filter {
     ///
     /// # Errors
     /// Where the file does not read.
-    pub fn may_hold(&mut self, order: u128, value: &str) -> Result<bool, StoreError> {
+    pub fn may_hold(&mut self, order: u128, value: &[u8]) -> Result<bool, StoreError> {
         let begun = self.firsts.partition_point(|first| *first <= order);
         // a group that begins with the same order says nothing about where the one before ends
         let earliest = self.firsts.partition_point(|first| *first < order).saturating_sub(1);
@@ -533,7 +527,7 @@ mod tests {
     fn a_scan_gives_every_row_that_is_wanted_whatever_it_skips() {
         let scratch = tempfile::tempdir().unwrap();
         let stage = Stage::new(scratch.path(), "t").unwrap();
-        let mut run = RunBuilder::default();
+        let mut run = RunBuilder::with_capacity(0);
         let all = values();
         for (kind, value) in &all {
             let key = key::of_observable(*kind, value);
@@ -564,11 +558,12 @@ mod tests {
         };
         let mut filter = Index::open(stage.path()).unwrap().filter().unwrap().unwrap();
         for ((_, value), order) in all.iter().zip(&orders) {
-            assert!(filter.may_hold(*order, value).unwrap(), "{value}");
+            assert!(filter.may_hold(*order, value.as_bytes()).unwrap(), "{value}");
         }
         let quad = |n: u32| (order_of_quad(n), Ipv4Addr::from(n).to_string());
         let strange = (0..1_500).map(|n| quad(n * 2_654_435 + 1));
-        let held = strange.filter(|(order, value)| filter.may_hold(*order, value).unwrap()).count();
+        let held =
+            strange.filter(|(order, value)| filter.may_hold(*order, value.as_bytes()).unwrap()).count();
         assert!(held < 300, "{held} of 1,500 that are not there");
         assert_eq!(scanned(&|_, _| true), (0..all.len()).collect::<Vec<_>>());
         assert!(scanned(&|_, _| false).is_empty());

@@ -10,7 +10,7 @@
 //! | integers that hardly repeat | `DELTA_BINARY_PACKED` |
 //! | booleans, nothing but nulls | `PLAIN` |
 //!
-//! Pages are of version 1, levels `RLE`, compressed by zstd; integers have least and greatest value in the page index.
+//! Pages are of version 1, levels `RLE`, compressed by zstd but for packed differences; integers have least and greatest value in the page index.
 //! Bytes depend on the values alone.
 
 use std::ops::Range;
@@ -192,7 +192,9 @@ impl PageEncoder {
             let count = levels.of_rows(descr, &shape, range.clone(), of.len());
             let mut body = levels.bytes;
             let encoding = coded.write(of.clone(), &mut body);
-            chunk.data_page(Some(&mut self.zstd), body, encoding, count, range.len())?;
+            // differences have the bits they need already
+            let zstd = (!matches!(coded, Coded::Differences(_))).then_some(&mut self.zstd);
+            chunk.data_page(zstd, body, encoding, count, range.len())?;
             chunk.bounds(values, of, range.len());
             row = range.end;
         }

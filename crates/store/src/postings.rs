@@ -31,6 +31,9 @@ const FIELD_SHIFT: u32 = ROW_BITS + 2;
 const VALUE_SHIFT: u32 = 32;
 const _: () = assert!(FIELDS.len() <= 1 << (VALUE_SHIFT - FIELD_SHIFT), "a field does not fit its bits");
 
+/// Bytes that an entry of a run seldom has more of, its key left out.
+const ENTRY_BYTES: usize = 10;
+
 fn posting(value: u32, field: Field, flags: u64, row: u32) -> Posting {
     u64::from(value) << VALUE_SHIFT | (field as u64) << FIELD_SHIFT | flags | u64::from(row)
 }
@@ -91,15 +94,14 @@ impl Postings {
         }
         for (field, distinct, rows) in &dictionaries {
             for at in 0..distinct.len() {
-                let written = text_of(distinct.get(at));
-                match quad_in(*field, written.as_bytes()) {
-                    Some(address) => {
-                        quads.extend(
-                            rows.of(at).iter().map(|&row| posting(address.to_bits(), *field, 0, row)),
-                        );
-                    }
-                    None if written.contains(char::REPLACEMENT_CHARACTER) => {}
-                    None => take(*field, None, written, rows.of(at), &mut values, &mut quads),
+                let written = distinct.get(at);
+                if let Some(address) = quad_in(*field, written) {
+                    quads.extend(rows.of(at).iter().map(|&row| posting(address.to_bits(), *field, 0, row)));
+                    continue;
+                }
+                let written = text_of(written);
+                if !written.contains(char::REPLACEMENT_CHARACTER) {
+                    take(*field, None, written, rows.of(at), &mut values, &mut quads);
                 }
             }
         }
@@ -115,7 +117,9 @@ impl Postings {
         }
         sort(&mut quads);
         sort(&mut postings);
-        let mut run = RunBuilder::default();
+        let keys_bytes: usize = keys.iter().map(|value| value.key.len()).sum();
+        let mut run =
+            RunBuilder::with_capacity(quads.len() * ENTRY_BYTES + postings.len() * ENTRY_BYTES + keys_bytes);
         let mut lists = Lists::default();
         let before = keys.partition_point(|value| value.order < order_of_quad(0));
         let cut = postings.partition_point(|&p| (value_of(p) as usize) < before);

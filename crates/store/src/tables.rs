@@ -26,6 +26,7 @@ use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 
 use crate::StoreError;
+use crate::durable::Steady;
 use crate::pages::{EncodedColumn, PageEncoder, Shape, Values};
 use crate::texts::{Strings, Texts};
 
@@ -208,14 +209,19 @@ fn integers<T: ArrowPrimitiveType<Native = i64>>(parts: &[&ArrayRef]) -> Vec<i64
 }
 
 /// Begins a file whose row groups are encoded elsewhere ([`crate::pages`]).
-pub(crate) fn writer(file: File, schema: &SchemaRef) -> Result<SerializedFileWriter<File>, ParquetError> {
-    let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties().build()))?;
+pub(crate) fn writer(file: File, schema: &SchemaRef) -> Result<SerializedFileWriter<Steady>, ParquetError> {
+    let writer = ArrowWriter::try_new(Steady::new(file), Arc::clone(schema), Some(properties().build()))?;
     writer.into_serialized_writer().map(|(writer, _)| writer)
+}
+
+/// Ends it.
+pub(crate) fn end(file: SerializedFileWriter<Steady>) -> Result<(), ParquetError> {
+    Ok(file.into_inner()?.finish()?)
 }
 
 /// Appends a row group.
 pub(crate) fn append(
-    file: &mut SerializedFileWriter<File>,
+    file: &mut SerializedFileWriter<Steady>,
     columns: Vec<EncodedColumn>,
 ) -> Result<(), ParquetError> {
     let mut group = file.next_row_group()?;

@@ -51,8 +51,20 @@ impl Strings {
         self.ends.push(self.bytes.len());
     }
 
+    /// Appends what `write` appends.
+    pub(crate) fn push_by<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let written = write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+        written
+    }
+
+    /// Bytes of all.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Forgets all but the first so many.
-    fn truncate(&mut self, count: usize) {
+    pub(crate) fn truncate(&mut self, count: usize) {
         self.ends.truncate(count + 1);
         self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
     }

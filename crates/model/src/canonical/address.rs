@@ -123,11 +123,14 @@ fn single(address: IpAddr) -> Result<Canonical, Flaw> {
     if address.is_unspecified() {
         return Err(UNSPECIFIED);
     }
-    let mut text = String::with_capacity(16);
-    match address {
-        IpAddr::V4(four) => write_quad(four.octets(), &mut text),
-        IpAddr::V6(six) => text.push_str(&six.to_string()),
-    }
+    let text = match address {
+        IpAddr::V4(four) => {
+            let mut text = Vec::with_capacity(16);
+            write_quad(four.octets(), &mut text);
+            String::from_utf8(text).unwrap_or_default()
+        }
+        IpAddr::V6(six) => six.to_string(),
+    };
     Ok(Canonical::new(kind_of(address), text))
 }
 
@@ -139,42 +142,57 @@ fn unfolded(text: &str) -> Option<IpAddr> {
 pub fn quad(text: impl AsRef<[u8]>) -> Option<Ipv4Addr> {
     let bytes = text.as_ref();
     if bytes.len() > 15 || !bytes.first()?.is_ascii_digit() {
-        return None;
+        return None; // most texts here are names
     }
-    let mut octets = [0_u8; 4];
-    let mut parts = bytes.split(|byte| *byte == b'.');
-    for octet in &mut octets {
-        *octet = match parts.next()? {
-            [ones] => digit(*ones)?,
-            [b'0', ..] => return None,
-            [tens, ones] => digit(*tens)? * 10 + digit(*ones)?,
-            [hundreds, tens, ones] => {
-                (digit(*tens)? * 10 + digit(*ones)?).checked_add(digit(*hundreds)?.checked_mul(100)?)?
+    let (mut address, mut dots) = (0, 0);
+    // the number begun, and how many digits it has
+    let (mut octet, mut digits) = (0, 0);
+    for &byte in bytes {
+        match byte.wrapping_sub(b'0') {
+            digit @ 0..=9 if octet > 0 || digits == 0 => {
+                octet = octet * 10 + u32::from(digit);
+                digits += 1;
+            }
+            _ if byte == b'.' && digits > 0 && dots < 3 => {
+                address = address << 8 | octet;
+                dots += 1;
+                (octet, digits) = (0, 0);
             }
             _ => return None,
-        };
+        }
+        if octet > 255 {
+            return None;
+        }
     }
-    parts.next().is_none().then(|| Ipv4Addr::from(octets))
+    (dots == 3 && digits > 0).then(|| Ipv4Addr::from_bits(address << 8 | octet))
 }
+
+/// The octets as text: a dot, the digits, what is of no account; and the length of the first two.
+static OCTETS: [([u8; 4], u8); 256] = {
+    let (mut all, mut octet) = ([([b'.'; 4], 0); 256], 0_u8);
+    loop {
+        let [hundreds, tens, ones] = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10];
+        all[octet as usize] = match octet {
+            0..=9 => ([b'.', ones, 0, 0], 2),
+            10..=99 => ([b'.', tens, ones, 0], 3),
+            100.. => ([b'.', hundreds, tens, ones], 4),
+        };
+        match octet.checked_add(1) {
+            Some(next) => octet = next,
+            None => break all,
+        }
+    }
+};
 
 /// Writes an IPv4 address canonically. Most of an index is written by this.
-pub(crate) fn write_quad(octets: [u8; 4], out: &mut String) {
-    let (mut text, mut length) = ([b'.'; 16], 0);
+pub fn write_quad(octets: [u8; 4], out: &mut Vec<u8>) {
+    let (mut text, mut length) = ([0; 16], 0);
     for octet in octets {
-        let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
-        let zeros = if octet < 10 { 2 } else { usize::from(octet < 100) };
-        for digit in digits.into_iter().skip(zeros) {
-            text[length] = digit;
-            length += 1;
-        }
-        // a dot stands there
-        length += 1;
+        let (bytes, count) = OCTETS[usize::from(octet)];
+        text[length..length + 4].copy_from_slice(&bytes);
+        length += usize::from(count);
     }
-    out.push_str(text.get(..length - 1).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default());
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    byte.is_ascii_digit().then(|| byte - b'0')
+    out.extend_from_slice(text.get(1..length).unwrap_or_default());
 }
 
 /// An IPv6 address, its zone cut.
