@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
 use comity_model::Reason;
 use comity_parse::framing::{Chunk as Cut, MAX_RECORD_BYTES, Piece, Splitter};
@@ -15,9 +15,9 @@ use comity_parse::log::{self, LogFormat, LogReader, Outcome, Sample};
 use comity_provenance::record_tree::{BlockTree, ChunkTree, LeafHasher, Salts, TreeBuilder, leaf};
 use comity_provenance::{Algorithm, Sha256Digest};
 use comity_store::case::Normalised;
-use comity_store::chunk::{ChunkBuilder, Place};
+use comity_store::chunk::{Chunk, ChunkBuilder, Place};
 use comity_store::durable::Stage;
-use comity_store::evidence::{Counts, EncodedChunk, EvidenceWriter, encode};
+use comity_store::evidence::{Counts, EvidenceWriter};
 use comity_store::record_tree;
 use comity_store::source::{Damage, Source, plain_name};
 use comity_store::tables::{RejectRow, excerpt};
@@ -121,7 +121,8 @@ pub fn read(
     let framing = (format.framing)(&sample);
     let mut writer = EvidenceWriter::new(tmp)?;
     let salts = Salts::new(&secret);
-    let work = Work { clock_offset_us: clock_offset_us(evidence), salts: salts.clone() };
+    let work =
+        Work { clock_offset_us: clock_offset_us(evidence), salts: salts.clone(), spare: Mutex::default() };
     let mut tree = TreeBuilder::new();
     let mut long = LongRecords::new(path, salts);
     let mut stream = Stream {
@@ -287,7 +288,7 @@ enum Task {
 
 /// A piece, read.
 enum Done {
-    Chunk(Box<EncodedChunk>, ChunkTree),
+    Chunk(Box<Chunk>, ChunkTree),
     Reject(RejectRow),
 }
 
@@ -384,6 +385,8 @@ impl<'a> LongRecords<'a> {
 struct Work {
     clock_offset_us: i64,
     salts: Salts,
+    /// Builders that no thread uses now.
+    spare: Mutex<Vec<ChunkBuilder>>,
 }
 
 impl Work {
@@ -393,7 +396,8 @@ impl Work {
             Task::Reject(reject) => return Ok((Done::Reject(reject), Vec::new())),
             Task::Chunk(cut, reader) => (cut, reader),
         };
-        let mut chunk = ChunkBuilder::new(self.clock_offset_us, cut.count);
+        let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
+        let mut chunk = spare.unwrap_or_else(|| ChunkBuilder::new(self.clock_offset_us));
         let mut tree = ChunkTree::new(cut.first_record - 1);
         for (number, (start, length)) in (cut.first_record..).zip(cut.records()) {
             let record = cut.bytes.get(start..start + length).unwrap_or_default();
@@ -412,6 +416,10 @@ impl Work {
                 }),
             }
         }
-        Ok((Done::Chunk(Box::new(encode(chunk.finish()?)?), tree), cut.bytes))
+        let done = Done::Chunk(Box::new(chunk.finish()?), tree);
+        if let Ok(mut spare) = self.spare.lock() {
+            spare.push(chunk);
+        }
+        Ok((done, cut.bytes))
     }
 }

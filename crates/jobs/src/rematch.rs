@@ -12,7 +12,7 @@ use comity_provenance::logical::Lines;
 use comity_provenance::record_tree::ProvenRecord;
 use comity_store::chunk::{ChunkBuilder, Place};
 use comity_store::durable::Stage;
-use comity_store::evidence::{self, EvidenceWriter};
+use comity_store::evidence::EvidenceWriter;
 use comity_store::feed::{self, Indicator};
 use comity_store::tables::{RejectRow, excerpt};
 
@@ -84,7 +84,7 @@ fn sparse_evidence(
     }
     let mut reader = (format.open)(&declared.log_options()).map_err(|e| wrong(e.message))?;
     let offset_us = crate::ingest::clock_offset_us(&declared);
-    let (mut context, mut chunk) = (ChunkBuilder::new(offset_us, 0), ChunkBuilder::new(offset_us, 0));
+    let (mut context, mut chunk) = (ChunkBuilder::new(offset_us), ChunkBuilder::new(offset_us));
     for record in records {
         if record.context {
             // what it says stays in the reader; it is no event of this bag
@@ -100,8 +100,7 @@ fn sparse_evidence(
         }
     }
     let mut writer = EvidenceWriter::new(scratch)?;
-    let encoded = evidence::encode(chunk.finish()?)?;
-    writer.append(encoded)?;
+    writer.append(chunk.finish()?)?;
     let (stage, _) = writer.finish()?;
     let place = scratch.join(format!("evidence-{id}"));
     stage.publish(&place)?;

@@ -1,31 +1,36 @@
 //! One chunk of records on its way to the tables: event columns and index entries, built at once.
 //!
-//! A worker drives a [`ChunkBuilder`] through [`RecordSink`], and gets a [`Chunk`]: a batch of
-//! events, a sorted [`Run`] of the observables index, and rejects. Rows are numbered from 0 within
+//! A worker drives a [`ChunkBuilder`] through [`RecordSink`], and gets a [`Chunk`]: the events as the columns
+//! of a row group, a sorted [`Run`] of the observables index, and rejects. Rows are numbered from 0 within
 //! the chunk; only [`crate::evidence`] knows how many came before.
 
 use comity_model::{Class, Column, Field, Kind, RecordSink};
 
 use crate::StoreError;
-use crate::columns::{Columns, EventHead, Events};
+use crate::columns::{Columns, EventHead};
+use crate::evidence::{Counts, events_error};
 use crate::index::Run;
+use crate::pages::{EncodedColumn, PageEncoder};
 use crate::postings::Postings;
 use crate::tables::RejectRow;
 use crate::texts::text_of;
 
-/// A chunk, read.
-#[derive(Debug)]
+/// A chunk, encoded.
 pub struct Chunk {
-    /// Columns of the events.
-    pub(crate) events: Events,
-    /// Number of events with text that was not UTF-8.
-    pub damaged: u64,
-    /// Number of records that carry no event: headers, comments, blank lines.
-    pub headers: u64,
+    /// Columns of the events; none where there are no events.
+    pub(crate) columns: Vec<EncodedColumn>,
+    /// What it came to; observables are not yet counted.
+    pub(crate) counts: Counts,
     /// Their observables, sorted.
-    pub run: Run,
+    pub(crate) run: Run,
     /// Records that were not understood.
-    pub rejects: Vec<RejectRow>,
+    pub(crate) rejects: Vec<RejectRow>,
+}
+
+impl std::fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chunk").field("counts", &self.counts).finish_non_exhaustive()
+    }
 }
 
 /// Where in the evidence item a record stands.
@@ -39,11 +44,12 @@ pub struct Place {
     pub length: u64,
 }
 
-/// Builds a [`Chunk`] record by record.
-#[derive(Debug)]
+/// Builds a [`Chunk`] record by record; then the next, in the same memory.
 pub struct ChunkBuilder {
     columns: Columns,
     postings: Postings,
+    /// Made for the first chunk.
+    encoder: Option<PageEncoder>,
     time: Option<i64>,
     class: Option<Class>,
     extracted: Vec<Extracted>,
@@ -67,15 +73,20 @@ struct Extracted {
     altered: bool,
 }
 
+impl std::fmt::Debug for ChunkBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChunkBuilder").field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
 impl ChunkBuilder {
-    /// Begins a chunk of so many records; `clock_offset_us` is added to every time (the declared error
-    /// of the recorder's clock, with its sign turned).
-    pub fn new(clock_offset_us: i64, records: u64) -> Self {
-        // a hint, and no more than a chunk has
-        let expected = usize::try_from(records).unwrap_or(usize::MAX).min(1 << 20);
+    /// Begins a chunk; `clock_offset_us` is added to every time (the declared error of the recorder's clock,
+    /// with its sign turned).
+    pub fn new(clock_offset_us: i64) -> Self {
         Self {
-            columns: Columns::new(expected),
+            columns: Columns::new(),
             postings: Postings::default(),
+            encoder: None,
             time: None,
             class: None,
             extracted: Vec::new(),
@@ -140,14 +151,34 @@ impl ChunkBuilder {
         self.scratch.clear();
     }
 
-    /// The chunk.
+    /// Ends the chunk, and begins the next.
     ///
     /// # Errors
-    /// Where it has more events than the index can number, which takes more than a chunk's bytes.
-    pub fn finish(self) -> Result<Chunk, StoreError> {
-        let events = self.columns.finish();
-        let run = self.postings.into_run(&events)?;
-        Ok(Chunk { events, damaged: self.damaged, headers: self.headers, run, rejects: self.rejects })
+    /// Where it has more events than the index can number, which takes more than a chunk's bytes; where the
+    /// parquet library finds the columns unfit, which would be a defect.
+    pub fn finish(&mut self) -> Result<Chunk, StoreError> {
+        self.columns.finish();
+        let (events, times) = (self.columns.rows() as u64, self.columns.times());
+        let rejects = std::mem::take(&mut self.rejects);
+        let counts = Counts {
+            records: events + rejects.len() as u64,
+            events,
+            rejects: rejects.len() as u64,
+            headers: std::mem::take(&mut self.headers),
+            damaged: std::mem::take(&mut self.damaged),
+            observables: 0,
+            first_us: times.map(|t| t.0),
+            last_us: times.map(|t| t.1),
+        };
+        let run = self.postings.take_run(&self.columns)?;
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            none => none.insert(PageEncoder::new().map_err(events_error)?),
+        };
+        let columns =
+            if events == 0 { Vec::new() } else { self.columns.encode(encoder).map_err(events_error)? };
+        self.columns.clear();
+        Ok(Chunk { columns, counts, run, rejects })
     }
 }
 

@@ -60,6 +60,8 @@ struct Builder {
     /// Rows that are told of, and which of them have a value.
     rows: usize,
     present: NullBufferBuilder,
+    /// The same, once the chunk has ended.
+    nulls: Option<NullBuffer>,
 }
 
 #[derive(Debug)]
@@ -71,13 +73,13 @@ enum Values {
 }
 
 impl Builder {
-    fn new(column: Column, rows: usize) -> Self {
+    fn new(column: Column) -> Self {
         let values = match column {
-            Column::Text => Values::Text(Texts::with_capacity(rows)),
-            Column::TextList => Values::List(Texts::with_capacity(rows), vec![0]),
-            Column::Integer => Values::Integer(Vec::with_capacity(rows)),
+            Column::Text => Values::Text(Texts::default()),
+            Column::TextList => Values::List(Texts::default(), vec![0]),
+            Column::Integer => Values::Integer(Vec::new()),
         };
-        Self { values, rows: 0, present: NullBufferBuilder::new(0) }
+        Self { values, rows: 0, present: NullBufferBuilder::new(0), nulls: None }
     }
 
     #[inline(never)]
@@ -130,23 +132,34 @@ impl Builder {
         self.present.truncate(self.rows);
         self.forget_values();
     }
-}
 
-/// A column whose rows are all told of.
-#[derive(Debug)]
-struct Finished {
-    values: Values,
-    nulls: Option<NullBuffer>,
-}
+    /// Ends the chunk, which has so many rows.
+    fn finish(&mut self, rows: usize) {
+        self.fill_to(rows);
+        self.nulls = self.present.finish();
+    }
 
-impl Finished {
-    fn values(&self, rows: usize) -> (Shape<'_>, Encodable<'_>) {
+    /// What it holds once the chunk has ended.
+    fn finished(&self) -> (Shape<'_>, Encodable<'_>) {
         let (lists, values) = match &self.values {
             Values::Text(texts) => (None, Encodable::Texts(texts)),
             Values::List(items, ends) => (Some(ends.as_slice()), Encodable::Texts(items)),
             Values::Integer(values) => (None, Encodable::Integers(values)),
         };
-        (Shape { rows, nulls: self.nulls.as_ref(), lists }, values)
+        (Shape { rows: self.rows, nulls: self.nulls.as_ref(), lists }, values)
+    }
+
+    fn clear(&mut self) {
+        match &mut self.values {
+            Values::Text(texts) => texts.clear(),
+            Values::List(items, ends) => {
+                items.clear();
+                ends.truncate(1);
+            }
+            Values::Integer(values) => values.clear(),
+        }
+        self.rows = 0;
+        self.nulls = None;
     }
 }
 
@@ -164,8 +177,6 @@ pub(crate) struct Columns {
     touched: Vec<Field>,
     /// Those whose texts stand in no dictionary and are observables.
     loose: Vec<Field>,
-    /// Rows that are expected.
-    expected: usize,
 }
 
 /// Whether the texts of a field are observables by themselves.
@@ -185,19 +196,17 @@ pub(crate) struct EventHead {
 }
 
 impl Columns {
-    /// Columns with room for so many rows.
-    pub(crate) fn new(expected: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            record: Vec::with_capacity(expected),
-            offset: Vec::with_capacity(expected),
-            length: Vec::with_capacity(expected),
-            time: Builder::new(Column::Integer, expected),
-            class: Vec::with_capacity(expected),
-            damaged: Vec::with_capacity(expected),
+            record: Vec::new(),
+            offset: Vec::new(),
+            length: Vec::new(),
+            time: Builder::new(Column::Integer),
+            class: Vec::new(),
+            damaged: Vec::new(),
             fields: FIELDS.iter().map(|_| None).collect(),
             touched: Vec::new(),
             loose: Vec::new(),
-            expected,
         }
     }
 
@@ -208,8 +217,7 @@ impl Columns {
     /// Begins a value of a field in the row begun; whether it is the first.
     #[inline]
     fn begin(&mut self, field: Field) -> (&mut Values, bool) {
-        let builder = self.fields[field as usize]
-            .get_or_insert_with(|| Builder::new(field.info().column, self.expected));
+        let builder = self.fields[field as usize].get_or_insert_with(|| Builder::new(field.info().column));
         let is_first = builder.begin(self.record.len());
         if is_first {
             self.touched.push(field);
@@ -297,40 +305,22 @@ impl Columns {
         self.loose.clear();
     }
 
-    /// Ends the chunk.
-    pub(crate) fn finish(self) -> Events {
-        let rows = self.record.len();
-        let finish = |mut builder: Builder| {
-            builder.fill_to(rows);
-            Finished { nulls: builder.present.finish(), values: builder.values }
-        };
-        Events {
-            record: self.record,
-            offset: self.offset,
-            length: self.length,
-            time: finish(self.time),
-            class: self.class,
-            damaged: self.damaged,
-            fields: self.fields.into_iter().map(|builder| builder.map(finish)).collect(),
-        }
+    /// Ends the chunk: what follows reads it.
+    pub(crate) fn finish(&mut self) {
+        let rows = self.rows();
+        self.time.finish(rows);
+        self.fields.iter_mut().flatten().for_each(|builder| builder.finish(rows));
     }
-}
 
-/// The columns of a chunk, whole.
-#[derive(Debug)]
-pub(crate) struct Events {
-    record: Vec<i64>,
-    offset: Vec<i64>,
-    length: Vec<i64>,
-    time: Finished,
-    class: Vec<u32>,
-    damaged: Vec<bool>,
-    fields: Vec<Option<Finished>>,
-}
-
-impl Events {
-    pub(crate) fn rows(&self) -> usize {
-        self.record.len()
+    /// Begins the next chunk; what memory the last took is used again.
+    pub(crate) fn clear(&mut self) {
+        for integers in [&mut self.record, &mut self.offset, &mut self.length] {
+            integers.clear();
+        }
+        self.time.clear();
+        self.class.clear();
+        self.damaged.clear();
+        self.fields.iter_mut().flatten().for_each(Builder::clear);
     }
 
     /// First and last time.
@@ -340,16 +330,16 @@ impl Events {
     }
 
     /// The texts of each field, and where they stand.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = (Field, &Texts, Shape<'_>)> {
+    pub(crate) fn all_texts(&self) -> impl Iterator<Item = (Field, &Texts, Shape<'_>)> {
         let columns = Field::ALL.iter().zip(&self.fields);
-        columns.filter_map(|(&field, column)| match column.as_ref()?.values(self.rows()) {
+        columns.filter_map(|(&field, column)| match column.as_ref()?.finished() {
             (shape, Encodable::Texts(texts)) => Some((field, texts, shape)),
             _ => None,
         })
     }
 
     /// Encodes the columns of a row group, in the order of [`EVENTS`].
-    pub(crate) fn encode(&self) -> Result<Vec<EncodedColumn>, ParquetError> {
+    pub(crate) fn encode(&self, encoder: &mut PageEncoder) -> Result<Vec<EncodedColumn>, ParquetError> {
         let rows = self.rows();
         let full = Shape { rows, nulls: None, lists: None };
         let classes: Vec<_> = Class::ALL.iter().map(|class| class.as_str()).collect();
@@ -357,13 +347,12 @@ impl Events {
             Some((full, Encodable::Integers(&self.record))),
             Some((full, Encodable::Integers(&self.offset))),
             Some((full, Encodable::Integers(&self.length))),
-            Some(self.time.values(rows)),
+            Some(self.time.finished()),
             Some((full, Encodable::Names(&self.class, &classes))),
             Some((full, Encodable::Booleans(&self.damaged))),
         ];
-        columns.extend(self.fields.iter().map(|column| column.as_ref().map(|c| c.values(rows))));
+        columns.extend(self.fields.iter().map(|column| column.as_ref().map(Builder::finished)));
         let schema = ArrowSchemaConverter::new().convert(&EVENTS)?;
-        let mut encoder = PageEncoder::new()?;
         schema
             .columns()
             .iter()

@@ -17,9 +17,8 @@ use crate::StoreError;
 use crate::chunk::Chunk;
 use crate::columns::EVENTS;
 use crate::durable::{Stage, Steady};
-use crate::index::{IndexBuilder, Run};
+use crate::index::IndexBuilder;
 use crate::observables::{self, OBSERVABLES_FILE};
-use crate::pages::EncodedColumn;
 use crate::tables::{self, RejectRow, properties, rejects_batch, rejects_schema};
 
 /// Name of the events file within its item.
@@ -48,41 +47,7 @@ pub struct Counts {
     pub last_us: Option<i64>,
 }
 
-/// A chunk, encoded.
-pub struct EncodedChunk {
-    columns: Vec<EncodedColumn>,
-    counts: Counts,
-    run: Run,
-    rejects: Vec<RejectRow>,
-}
-
-impl std::fmt::Debug for EncodedChunk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EncodedChunk").field("counts", &self.counts).finish_non_exhaustive()
-    }
-}
-
-/// Encodes a chunk's events as the columns of a row group.
-///
-/// # Errors
-/// Where the parquet library finds the columns unfit, which would be a defect.
-pub fn encode(chunk: Chunk) -> Result<EncodedChunk, StoreError> {
-    let (events, times) = (chunk.events.rows(), chunk.events.times());
-    let counts = Counts {
-        records: events as u64 + chunk.rejects.len() as u64,
-        events: events as u64,
-        rejects: chunk.rejects.len() as u64,
-        headers: chunk.headers,
-        damaged: chunk.damaged,
-        observables: 0,
-        first_us: times.map(|t| t.0),
-        last_us: times.map(|t| t.1),
-    };
-    let columns = if events == 0 { Vec::new() } else { chunk.events.encode().map_err(events_error)? };
-    Ok(EncodedChunk { columns, counts, run: chunk.run, rejects: chunk.rejects })
-}
-
-fn events_error(error: ParquetError) -> StoreError {
+pub(crate) fn events_error(error: ParquetError) -> StoreError {
     StoreError::parquet(EVENTS_FILE.as_ref(), error)
 }
 
@@ -119,7 +84,7 @@ impl EvidenceWriter {
     ///
     /// # Errors
     /// Where the disk refuses.
-    pub fn append(&mut self, chunk: EncodedChunk) -> Result<(), StoreError> {
+    pub fn append(&mut self, chunk: Chunk) -> Result<(), StoreError> {
         let first_row = self.counts.events;
         if !chunk.columns.is_empty() {
             tables::append(&mut self.events, chunk.columns).map_err(events_error)?;

@@ -1,17 +1,15 @@
 //! Building the observables index: sorted runs of chunks, merged as an LSM tree does.
 //!
-//! A run is a byte string of entries in the order (kind, key, field). Chunks give runs with rows
-//! counted from 0; merging shifts them by the rows that came before. Rows are a first number and
-//! the differences to the next, as LEB128 varints, so joining two lists touches one difference.
-//! What outgrows the memory budget is merged into a file of the stage and read back once.
+//! A run has entries in the order (kind, key, field): those of IPv4 addresses as sorted postings, all else as a
+//! byte string. Chunks give runs with rows counted from 0; merging shifts them by the rows that came before.
+//! Rows of an entry are a first number and the differences to the next, as LEB128 varints, so joining two lists
+//! touches one difference. What outgrows the memory budget is merged into a file of the stage and read back once.
 //!
 //! An entry has an *order*: 16 bytes, big-endian, that sort as (kind, key) does as far as they reach.
 //! Nearly all comparisons of the merge are of these numbers.
 
-use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::ops::Range;
 
 use comity_model::{FIELDS, Field, Kind, canonical, key};
 
@@ -41,21 +39,60 @@ pub(crate) fn order_of_quad(address: u32) -> u128 {
     u128::from(Kind::Ipv4Addr as u8) << 120 | u128::from(address) << 88
 }
 
-/// Whether this is the order of an IPv4 address.
-const fn is_quad(order: u128) -> bool {
-    order >> 120 == Kind::Ipv4Addr as u128
-}
-
 /// An IPv4 address of this order.
 const fn quad(order: u128) -> u32 {
     ((order >> 88) & 0xffff_ffff) as u32
 }
 
+/// A row of a chunk in which a value stands. From the highest bit: value (32: an IPv4 address, or a number of the
+/// chunk's), field (7), derived, row (23), altered.
+pub(crate) type Posting = u64;
+
+/// The value was written in another way than the canonical one.
+pub(crate) const ALTERED: Posting = 1;
+const ROW_SHIFT: u32 = 1;
+const ROW_BITS: u32 = 23;
+/// Most rows of a chunk; eight million records need as many bytes.
+pub(crate) const MAX_ROWS: u32 = 1 << ROW_BITS;
+/// Bits of a posting below which value, field and derived stand.
+pub(crate) const ROW_END: u32 = ROW_SHIFT + ROW_BITS;
+/// The value is part of another one; not in a run.
+pub(crate) const DERIVED: Posting = 1 << ROW_END;
+const FIELD_SHIFT: u32 = ROW_END + 1;
+const VALUE_SHIFT: u32 = 32;
+const _: () = assert!(FIELDS.len() <= 1 << (VALUE_SHIFT - FIELD_SHIFT), "a field does not fit its bits");
+
+pub(crate) fn posting(value: u32, field: Field, flags: u64, row: u32) -> Posting {
+    u64::from(value) << VALUE_SHIFT | (field as u64) << FIELD_SHIFT | u64::from(row) << ROW_SHIFT | flags
+}
+
+pub(crate) const fn value_of(posting: Posting) -> u32 {
+    (posting >> VALUE_SHIFT) as u32
+}
+
+fn field_of(posting: Posting) -> Field {
+    let number = posting >> FIELD_SHIFT & ((1 << (VALUE_SHIFT - FIELD_SHIFT)) - 1);
+    usize::try_from(number).ok().and_then(|at| Field::ALL.get(at)).copied().unwrap_or(Field::SrcIp)
+}
+
+pub(crate) const fn row_of(posting: Posting) -> u32 {
+    (posting >> ROW_SHIFT & ((1 << ROW_BITS) - 1)) as u32
+}
+
+/// Whether two postings have the same value and field.
+pub(crate) const fn is_of_one_entry(one: Posting, other: Posting) -> bool {
+    one >> FIELD_SHIFT == other >> FIELD_SHIFT
+}
+
 /// Entries of a chunk, sorted.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Run {
+    /// Those of IPv4 addresses, which come first.
+    quads: Vec<Posting>,
+    /// All others.
     bytes: Vec<u8>,
 }
+const _: () = assert!(Kind::Ipv4Addr as u8 == 0, "IPv4 addresses do not come first");
 
 /// An entry: what is known of one value in one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +136,19 @@ impl Entry {
             return Some(());
         }
         key::write_value(self.kind, &self.key, out)
+    }
+
+    /// Takes the rows of postings of one value and field, in place of its own.
+    fn set_rows(&mut self, postings: &[Posting], first_row: u64) {
+        self.rows.clear();
+        self.altered.clear();
+        for &posting in postings {
+            let row = first_row + u64::from(row_of(posting));
+            self.rows.push(row);
+            if posting & ALTERED != 0 {
+                self.altered.push(row);
+            }
+        }
     }
 
     fn append(&mut self, later: &Self) {
@@ -149,46 +199,31 @@ const _: () = assert!(FIELDS.len() <= IS_ALTERED as usize, "a field does not fit
 /// Gathers a [`Run`]; entries come in order.
 #[derive(Debug)]
 pub(crate) struct RunBuilder {
-    bytes: Vec<u8>,
+    run: Run,
     entry: Entry,
 }
 
-/// An entry to be put into a run.
-#[derive(Debug)]
-pub(crate) struct Posted<'a> {
-    /// [`order`] of kind and key.
-    pub(crate) order: u128,
-    pub(crate) kind: Kind,
-    /// Not looked at for an IPv4 address.
-    pub(crate) key: &'a [u8],
-    pub(crate) field: Field,
-    /// Rows of the chunk, ascending, without repetition.
-    pub(crate) rows: &'a [u32],
-    /// Those of them in which the value was written in another way than the canonical one.
-    pub(crate) altered: &'a [u32],
-}
-
 impl RunBuilder {
-    /// With room for so many bytes, of which those left over are given back.
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), entry: Entry::default() }
+    /// Begins with the postings of IPv4 addresses, sorted; with room for so many bytes of other entries, of which
+    /// those left over are given back.
+    pub(crate) fn new(quads: &[Posting], room: usize) -> Self {
+        Self { run: Run { quads: quads.to_vec(), bytes: Vec::with_capacity(room) }, entry: Entry::default() }
     }
 
-    pub(crate) fn push(&mut self, posted: &Posted<'_>) {
+    /// Puts in an entry of another kind; `order` is that of kind and key.
+    pub(crate) fn push(&mut self, order: u128, kind: Kind, key: &[u8], postings: &[Posting]) {
+        let Some(&first) = postings.first() else { return };
         let entry = &mut self.entry;
-        (entry.order, entry.kind, entry.field) = (posted.order, posted.kind, posted.field);
+        (entry.order, entry.kind, entry.field) = (order, kind, field_of(first));
         entry.key.clear();
-        entry.key.extend_from_slice(posted.key);
-        for (rows, posted) in [(&mut entry.rows, posted.rows), (&mut entry.altered, posted.altered)] {
-            rows.clear();
-            posted.iter().for_each(|&row| rows.push(u64::from(row)));
-        }
-        entry.write(&mut self.bytes);
+        entry.key.extend_from_slice(key);
+        entry.set_rows(postings, 0);
+        entry.write(&mut self.run.bytes);
     }
 
     pub(crate) fn finish(mut self) -> Run {
-        self.bytes.shrink_to_fit();
-        Run { bytes: self.bytes }
+        self.run.bytes.shrink_to_fit();
+        self.run
     }
 }
 
@@ -300,7 +335,7 @@ impl IndexBuilder {
     /// # Errors
     /// Where runs that outgrew the budget can't be written to the stage.
     pub fn add(&mut self, run: Run, first_row: u64, stage: &Stage) -> Result<(), StoreError> {
-        self.bytes += run.bytes.len();
+        self.bytes += run.bytes.len() + size_of_val(run.quads.as_slice());
         self.runs.push((run, first_row));
         if self.bytes > MEMORY_BUDGET { self.spill(stage) } else { Ok(()) }
     }
@@ -354,7 +389,7 @@ fn spill_name(at: usize) -> String {
 
 fn memory_sources(runs: Vec<(Run, u64)>) -> Vec<Source> {
     runs.into_iter()
-        .map(|(run, first_row)| Source { frame: run.bytes, first_row, ..Source::default() })
+        .map(|(run, first_row)| Source { quads: run.quads, frame: run.bytes, first_row, ..Source::default() })
         .collect()
 }
 
@@ -362,6 +397,8 @@ fn memory_sources(runs: Vec<(Run, u64)>) -> Vec<Source> {
 #[derive(Debug, Default)]
 struct Source {
     entry: Entry,
+    quads: Vec<Posting>,
+    next_quad: usize,
     frame: Vec<u8>,
     at: usize,
     /// Where further frames lie.
@@ -372,6 +409,18 @@ struct Source {
 impl Source {
     /// Goes to the next entry; `false` at the end.
     fn advance(&mut self) -> io::Result<bool> {
+        let quads = self.quads.get(self.next_quad..).unwrap_or_default();
+        if let Some(&first) = quads.first() {
+            let others = quads.iter().skip(1);
+            let count = 1 + others.take_while(|&&other| is_of_one_entry(first, other)).count();
+            self.next_quad += count;
+            self.entry.kind = Kind::Ipv4Addr;
+            self.entry.order = order_of_quad(value_of(first));
+            self.entry.field = field_of(first);
+            self.entry.key.clear();
+            self.entry.set_rows(quads.get(..count).unwrap_or_default(), self.first_row);
+            return Ok(true);
+        }
         while self.at == self.frame.len() {
             if !self.next_frame()? {
                 return Ok(false);
@@ -406,38 +455,49 @@ impl Source {
 #[derive(Debug)]
 pub struct Merge {
     sources: Vec<Source>,
-    /// Sources that have an entry, as a binary heap with the least first.
-    heap: Vec<Place>,
+    /// What each source has next, as a number that sorts as the entries do, as far as it reaches; of an IPv4
+    /// address it says all that is compared. [`ENDED`] for a source that has nothing more.
+    ranks: Vec<u128>,
+    /// Tree of losers (Knuth, The Art of Computer Programming 3, §5.4.1): the source that comes first, then for
+    /// each inner node the one that lost there; the leaf of source i is node i + their number.
+    losers: Vec<usize>,
     current: Entry,
 }
 
-/// A source's place in the heap. Of an IPv4 address it says all that is compared, so that the entry,
-/// which lies elsewhere in memory, need not be looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    order: u128,
-    field: Field,
-    source: usize,
-}
+/// Rank of a source that has ended: no kind has this number.
+const ENDED: u128 = u128::MAX;
 
 impl Merge {
     fn new(sources: Vec<Source>) -> Result<Self, StoreError> {
-        let mut merge = Self { heap: Vec::with_capacity(sources.len()), sources, current: Entry::default() };
-        for at in 0..merge.sources.len() {
-            if merge.sources[at].advance().map_err(run_error)? {
-                let place = merge.place(at);
-                merge.heap.push(place);
-            }
+        let count = sources.len();
+        let (ranks, losers) = (vec![ENDED; count], vec![0; count]);
+        let mut merge = Self { sources, ranks, losers, current: Entry::default() };
+        for at in 0..count {
+            merge.advance(at)?;
         }
-        for at in (0..merge.heap.len() / 2).rev() {
-            merge.sift_down(at);
+        let mut winners: Vec<usize> = (0..count).chain(0..count).collect();
+        for node in (1..count).rev() {
+            let (one, other) = (winners[2 * node], winners[2 * node + 1]);
+            let is_one = merge.is_before(one, other);
+            (winners[node], merge.losers[node]) = if is_one { (one, other) } else { (other, one) };
+        }
+        if let Some(first) = merge.losers.first_mut() {
+            *first = winners.get(1).copied().unwrap_or(0);
         }
         Ok(merge)
     }
 
-    fn place(&self, source: usize) -> Place {
-        let entry = &self.sources[source].entry;
-        Place { order: entry.order, field: entry.field, source }
+    /// Goes to the next entry of a source.
+    fn advance(&mut self, at: usize) -> Result<(), StoreError> {
+        let source = &mut self.sources[at];
+        self.ranks[at] = match source.advance().map_err(run_error)? {
+            true if source.entry.kind == Kind::Ipv4Addr => {
+                source.entry.order | (source.entry.field as u128) << u64::BITS | at as u128
+            }
+            true => source.entry.order,
+            false => ENDED,
+        };
+        Ok(())
     }
 
     /// The next entry.
@@ -445,55 +505,50 @@ impl Merge {
     /// # Errors
     /// Where a spilled run does not read.
     pub fn next_entry(&mut self) -> Result<Option<&Entry>, StoreError> {
-        let Some(&first) = self.heap.first() else { return Ok(None) };
-        std::mem::swap(&mut self.current, &mut self.sources[first.source].entry);
-        self.advance_first()?;
-        while let Some(next) = self.heap.first() {
-            let entry = &self.sources[next.source].entry;
-            if (next.order, next.field) != (first.order, first.field) || entry.key != self.current.key {
+        let Some(first) = self.first() else { return Ok(None) };
+        std::mem::swap(&mut self.current, &mut self.sources[first].entry);
+        self.replace_first(first)?;
+        while let Some(next) = self.first() {
+            let entry = &self.sources[next].entry;
+            let current = &self.current;
+            if (entry.order, entry.field) != (current.order, current.field) || entry.key != current.key {
                 break;
             }
             self.current.append(entry);
-            self.advance_first()?;
+            self.replace_first(next)?;
         }
         Ok(Some(&self.current))
     }
 
-    /// Replaces the first of the heap by the next entry of its source.
-    fn advance_first(&mut self) -> Result<(), StoreError> {
-        let Some(&Place { source, .. }) = self.heap.first() else { return Ok(()) };
-        if self.sources[source].advance().map_err(run_error)? {
-            self.heap[0] = self.place(source);
-        } else {
-            self.heap.swap_remove(0);
+    /// The source that comes first.
+    fn first(&self) -> Option<usize> {
+        self.losers.first().copied().filter(|&first| self.ranks[first] != ENDED)
+    }
+
+    /// Lets the source that comes first go to its next entry.
+    fn replace_first(&mut self, first: usize) -> Result<(), StoreError> {
+        self.advance(first)?;
+        let (mut winner, mut node) = (first, (first + self.losers.len()) / 2);
+        while node > 0 {
+            let loser = self.losers[node];
+            if self.is_before(loser, winner) {
+                self.losers[node] = winner;
+                winner = loser;
+            }
+            node /= 2;
         }
-        self.sift_down(0);
+        self.losers[0] = winner;
         Ok(())
     }
 
-    /// Whether one place of the heap comes before another: by entry, and among equal ones by source,
-    /// so that rows ascend.
+    /// Whether one source comes before another: by entry, and among equal ones by source, so that rows ascend.
     fn is_before(&self, one: usize, other: usize) -> bool {
-        let (a, b) = (self.heap[one], self.heap[other]);
-        if a.order != b.order || is_quad(a.order) {
-            return a < b;
+        let (rank, other_rank) = (self.ranks[one], self.ranks[other]);
+        if rank != other_rank {
+            return rank < other_rank;
         }
-        let key = |place: Place| self.sources[place.source].entry.key.as_slice();
-        key(a).cmp(key(b)).then_with(|| a.cmp(&b)) == Ordering::Less
-    }
-
-    fn sift_down(&mut self, mut at: usize) {
-        loop {
-            let children: Range<usize> = 2 * at + 1..(2 * at + 3).min(self.heap.len());
-            let Some(least) = children.reduce(|a, b| if self.is_before(b, a) { b } else { a }) else {
-                return;
-            };
-            if self.is_before(at, least) {
-                return;
-            }
-            self.heap.swap(at, least);
-            at = least;
-        }
+        let of = |at: usize| (self.sources[at].entry.key.as_slice(), self.sources[at].entry.field, at);
+        of(one) < of(other)
     }
 }
 
@@ -557,16 +612,13 @@ mod tests {
     use super::*;
 
     fn run(entries: &[(&str, &[u32])]) -> Run {
-        let mut run = RunBuilder::with_capacity(0);
+        let mut run = RunBuilder::new(&[], 0);
         for (value, rows) in entries {
-            run.push(&Posted {
-                order: order(Kind::DomainName, value.as_bytes()),
-                kind: Kind::DomainName,
-                key: value.as_bytes(),
-                field: Field::Query,
-                rows,
-                altered: &rows[..1],
-            });
+            let flags = |at: usize| if at == 0 { ALTERED } else { 0 };
+            let postings: Vec<_> =
+                rows.iter().enumerate().map(|(at, &row)| posting(0, Field::Query, flags(at), row)).collect();
+            let (kind, key) = (Kind::DomainName, value.as_bytes());
+            run.push(order(kind, key), kind, key, &postings);
         }
         run.finish()
     }

@@ -512,7 +512,7 @@ fn column<T: Array + 'static>(batch: &RecordBatch, at: usize) -> Result<&T, Stor
 mod tests {
     use super::*;
     use crate::durable::Stage;
-    use crate::index::{IndexBuilder, Posted, RunBuilder};
+    use crate::index::{IndexBuilder, RunBuilder, posting};
 
     /// Values of three kinds, more than a page of two of them.
     fn values() -> Vec<(Kind, String)> {
@@ -527,19 +527,13 @@ mod tests {
     fn a_scan_gives_every_row_that_is_wanted_whatever_it_skips() {
         let scratch = tempfile::tempdir().unwrap();
         let stage = Stage::new(scratch.path(), "t").unwrap();
-        let mut run = RunBuilder::with_capacity(0);
         let all = values();
-        for (kind, value) in &all {
+        let addresses = all.iter().filter_map(|(_, value)| quad(value));
+        let quads: Vec<_> = addresses.map(|four| posting(four.to_bits(), Field::SrcIp, 0, 0)).collect();
+        let mut run = RunBuilder::new(&quads, 0);
+        for (kind, value) in all.iter().filter(|(kind, _)| *kind != Kind::Ipv4Addr) {
             let key = key::of_observable(*kind, value);
-            let order = order(*kind, &key);
-            run.push(&Posted {
-                order,
-                kind: *kind,
-                key: &key,
-                field: Field::SrcIp,
-                rows: &[0],
-                altered: &[],
-            });
+            run.push(order(*kind, &key), *kind, &key, &[posting(0, Field::SrcIp, 0, 0)]);
         }
         let mut index = IndexBuilder::default();
         index.add(run.finish(), 0, &stage).unwrap();

@@ -660,7 +660,7 @@ mod tests {
 
     use super::*;
     use crate::chunk::{ChunkBuilder, Place};
-    use crate::evidence::{EVENTS_FILE, EvidenceWriter, encode, fetch};
+    use crate::evidence::{EVENTS_FILE, EvidenceWriter, fetch};
     use crate::tables::{RejectRow, unclaimed};
 
     /// What the value of a row is, by how values repeat.
@@ -694,7 +694,7 @@ mod tests {
         let items =
             |row: usize| (0..row % 4).filter_map(|at| value(list, row + at)).map(word).collect::<Vec<_>>();
         let mut writer = EvidenceWriter::new(scratch.path()).unwrap();
-        let mut chunk = ChunkBuilder::new(0, rows as u64);
+        let mut chunk = ChunkBuilder::new(0);
         let put = |row: usize, chunk: &mut ChunkBuilder| {
             if let Some(value) = value(text, row) {
                 chunk.text(Field::UserAgent, "forgotten");
@@ -707,17 +707,31 @@ mod tests {
                 chunk.time(number(value) >> 8);
             }
         };
-        for row in 0..rows {
-            if rejects > 0 && row % rejects == 0 {
-                put(row + 1_000_000, &mut chunk);
-                let reason = comity_model::Reason::BadValue;
-                let (message, text) = (String::new(), String::new());
-                chunk.reject(RejectRow { record: 1, offset: 0, length: 0, reason, message, text });
+        let fill = |chunk: &mut ChunkBuilder| {
+            for row in 0..rows {
+                if rejects > 0 && row % rejects == 0 {
+                    put(row + 1_000_000, chunk);
+                    let reason = comity_model::Reason::BadValue;
+                    let (message, text) = (String::new(), String::new());
+                    chunk.reject(RejectRow { record: 1, offset: 0, length: 0, reason, message, text });
+                }
+                put(row, chunk);
+                chunk.event(Place {
+                    record: row as u64 + 1,
+                    offset: row as u64 * 9,
+                    length: row as u64 % 11,
+                });
             }
-            put(row, &mut chunk);
-            chunk.event(Place { record: row as u64 + 1, offset: row as u64 * 9, length: row as u64 % 11 });
-        }
-        writer.append(encode(chunk.finish().unwrap()).unwrap()).unwrap();
+            chunk.finish().unwrap()
+        };
+        let first = fill(&mut chunk);
+        chunk.text(Field::Query, "of another chunk");
+        chunk.event(Place { record: 1, offset: 0, length: 0 });
+        chunk.finish().unwrap();
+        let same = fill(&mut chunk);
+        assert_eq!(first.run, same.run);
+        assert!(first.columns.iter().zip(&same.columns).all(|(one, other)| one.bytes == other.bytes));
+        writer.append(same).unwrap();
         let (stage, counts) = writer.finish().unwrap();
         assert_eq!(counts.events, rows as u64);
         assert_eq!(unclaimed(&stage.path().join(EVENTS_FILE)).unwrap(), None);
@@ -781,13 +795,13 @@ mod tests {
     fn long_texts_end_a_page() {
         let scratch = tempfile::tempdir().unwrap();
         let mut writer = EvidenceWriter::new(scratch.path()).unwrap();
-        let mut chunk = ChunkBuilder::new(0, 0);
+        let mut chunk = ChunkBuilder::new(0);
         let text = |row: u64| format!("{row}{}", "x".repeat(150_000));
         for row in 0..50 {
             chunk.text(Field::UserAgent, &text(row));
             chunk.event(Place { record: row + 1, offset: 0, length: 0 });
         }
-        writer.append(encode(chunk.finish().unwrap()).unwrap()).unwrap();
+        writer.append(chunk.finish().unwrap()).unwrap();
         let (stage, _) = writer.finish().unwrap();
         let reader = crate::tables::open(&stage.path().join(EVENTS_FILE)).unwrap();
         let column = crate::columns::EVENTS.index_of("user_agent").unwrap();
@@ -799,7 +813,7 @@ mod tests {
 
     #[test]
     fn nothing_of_a_reject_is_left_in_the_dictionary() {
-        let mut texts = Texts::with_capacity(0);
+        let mut texts = Texts::default();
         for text in ["a", "b", "a", "c"] {
             texts.push(text, true);
         }

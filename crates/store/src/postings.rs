@@ -1,61 +1,33 @@
 //! The observables of a chunk: which value stands in which field of which row.
 //!
-//! A posting is one number: value, field, what is known of the spelling, row. IPv4 addresses, most of
-//! what logs hold, are their own value; all else is taken as distinct texts, each canonicalised once, and
-//! its value is the rank of its key. Sorting the numbers gives the entries. Distinct are the texts of the
+//! IPv4 addresses, most of what logs hold, are the value of their [`Posting`]s; all else is taken as distinct
+//! texts, each canonicalised once, and the value is the rank of its key. Sorting the numbers gives the entries. Distinct are the texts of the
 //! columns' dictionaries; those behind the end of one, and what extractors found, are gathered here.
 
 use std::hash::{BuildHasher, Hasher};
 use std::net::Ipv4Addr;
 
 use comity_model::canonical::{self, Found};
-use comity_model::{FIELDS, Field, Kind, Observe, key};
+use comity_model::{Field, Kind, Observe, key};
 use hashbrown::HashTable;
 
 use crate::StoreError;
-use crate::columns::{Events, gives_observables};
-use crate::index::{Posted, Run, RunBuilder, order, order_of_quad};
+use crate::columns::{Columns, gives_observables};
+use crate::index::{
+    self, ALTERED, DERIVED, MAX_ROWS, Posting, Run, RunBuilder, order, posting, row_of, value_of,
+};
 use crate::texts::text_of;
 
-/// Value (32 bits), field (7), derived, altered, row (23).
-type Posting = u64;
-
-const ROW_BITS: u32 = 23;
-/// Most rows of a chunk; eight million records need as many bytes.
-const MAX_ROWS: u32 = 1 << ROW_BITS;
-/// The value was written in another way than the canonical one.
-const ALTERED: u64 = 1 << ROW_BITS;
-/// The value is part of another one.
-const DERIVED: u64 = ALTERED << 1;
-const FIELD_SHIFT: u32 = ROW_BITS + 2;
-const VALUE_SHIFT: u32 = 32;
-const _: () = assert!(FIELDS.len() <= 1 << (VALUE_SHIFT - FIELD_SHIFT), "a field does not fit its bits");
-
 /// Bytes that an entry of a run seldom has more of, its key left out.
-const ENTRY_BYTES: usize = 10;
-
-fn posting(value: u32, field: Field, flags: u64, row: u32) -> Posting {
-    u64::from(value) << VALUE_SHIFT | (field as u64) << FIELD_SHIFT | flags | u64::from(row)
-}
-
-const fn value_of(posting: Posting) -> u32 {
-    (posting >> VALUE_SHIFT) as u32
-}
-
-fn field_of(posting: Posting) -> Field {
-    let number = posting >> FIELD_SHIFT & ((1 << (VALUE_SHIFT - FIELD_SHIFT)) - 1);
-    usize::try_from(number).ok().and_then(|at| Field::ALL.get(at)).copied().unwrap_or(Field::SrcIp)
-}
-
-const fn row_of(posting: Posting) -> u32 {
-    (posting & (ALTERED - 1)) as u32
-}
+const ENTRY_BYTES: usize = 8;
 
 /// Gathers the observables of a chunk that stand in no dictionary.
 #[derive(Debug, Default)]
 pub(crate) struct Postings {
     quads: Vec<Posting>,
     texts: Texts,
+    /// Where sorting puts them.
+    scratch: Vec<Posting>,
 }
 
 impl Postings {
@@ -72,15 +44,15 @@ impl Postings {
         self.texts.note(field, Some((kind, altered)), value, row);
     }
 
-    /// The entries of these and of the dictionaries' texts.
-    pub(crate) fn into_run(self, events: &Events) -> Result<Run, StoreError> {
-        if events.rows() >= MAX_ROWS as usize {
+    /// The entries of these and of the texts of the dictionaries, whose chunk has ended; begins the next.
+    pub(crate) fn take_run(&mut self, columns: &Columns) -> Result<Run, StoreError> {
+        if columns.rows() >= MAX_ROWS as usize {
             return Err(StoreError::ChunkRows { most: MAX_ROWS });
         }
-        let Self { mut quads, texts } = self;
+        let Self { quads, texts, scratch } = self;
         let own = RowsByText::new(&texts.ids, texts.distinct.len(), texts.rows.iter().copied());
-        let dictionaries: Vec<_> = events
-            .texts()
+        let dictionaries: Vec<_> = columns
+            .all_texts()
             .filter(|(field, ..)| gives_observables(*field))
             .map(|(field, texts, shape)| {
                 let rows = shape.rows_of_values().map(|row| u32::try_from(row).unwrap_or(u32::MAX));
@@ -90,7 +62,7 @@ impl Postings {
         let mut values = Vec::new();
         for (at, text) in texts.distinct.iter().enumerate() {
             let written = texts.bytes.get(text.start..text.end).unwrap_or_default();
-            take(text.field, text.known, written, own.of(at), &mut values, &mut quads);
+            take(text.field, text.known, written, own.of(at), &mut values, quads);
         }
         for (field, distinct, rows) in &dictionaries {
             for at in 0..distinct.len() {
@@ -101,7 +73,7 @@ impl Postings {
                 }
                 let written = text_of(written);
                 if !written.contains(char::REPLACEMENT_CHARACTER) {
-                    take(*field, None, written, rows.of(at), &mut values, &mut quads);
+                    take(*field, None, written, rows.of(at), &mut values, quads);
                 }
             }
         }
@@ -115,19 +87,18 @@ impl Postings {
             }
             postings.extend(value.rows.iter().map(|&row| posting(rank, value.field, value.flags, row)));
         }
-        sort(&mut quads);
-        sort(&mut postings);
+        sort(quads, scratch);
+        sort(&mut postings, scratch);
+        clean(quads);
+        clean(&mut postings);
         let keys_bytes: usize = keys.iter().map(|value| value.key.len()).sum();
-        let mut run =
-            RunBuilder::with_capacity(quads.len() * ENTRY_BYTES + postings.len() * ENTRY_BYTES + keys_bytes);
-        let mut lists = Lists::default();
-        let before = keys.partition_point(|value| value.order < order_of_quad(0));
-        let cut = postings.partition_point(|&p| (value_of(p) as usize) < before);
-        let (first, last) = postings.split_at(cut);
-        let keyed = |value: u32| keys.get(value as usize).map(|v| (v.order, v.kind, v.key.as_slice()));
-        lists.push_all(first, keyed, &mut run);
-        lists.push_all(&quads, |quad| Some((order_of_quad(quad), Kind::Ipv4Addr, &[][..])), &mut run);
-        lists.push_all(last, keyed, &mut run);
+        let mut run = RunBuilder::new(quads, keys_bytes + postings.len() * ENTRY_BYTES);
+        for same in postings.chunk_by(|&a, &b| index::is_of_one_entry(a, b)) {
+            let value = same.first().and_then(|&first| keys.get(value_of(first) as usize));
+            value.into_iter().for_each(|value| run.push(value.order, value.kind, &value.key, same));
+        }
+        quads.clear();
+        texts.clear();
         Ok(run.finish())
     }
 }
@@ -176,15 +147,16 @@ fn take<'r>(
 
 /// Sorts postings. Addresses differ in all their bits and come in thousands, so this is by digits;
 /// few are compared.
-fn sort(postings: &mut Vec<Posting>) {
+fn sort(postings: &mut Vec<Posting>, scratch: &mut Vec<Posting>) {
     const DIGIT: u32 = 11;
     if postings.len() < 1 << DIGIT {
         return postings.sort_unstable();
     }
-    let mut from = std::mem::take(postings);
-    let mut to = vec![0; from.len()];
-    // rows come ascending but where a text has several spellings; `Lists` looks at that
-    let mut shift = ROW_BITS;
+    scratch.clear();
+    scratch.resize(postings.len(), 0);
+    let (from, to) = (postings, scratch);
+    // rows come ascending but where a text has several spellings; `clean` looks at that
+    let mut shift = index::ROW_END;
     while shift < Posting::BITS {
         let digit = |p: Posting| usize::try_from((p >> shift) & ((1 << DIGIT) - 1)).unwrap_or(0);
         let mut next = [0_usize; 1 << DIGIT];
@@ -193,70 +165,41 @@ fn sort(postings: &mut Vec<Posting>) {
         for count in &mut next {
             start += std::mem::replace(count, start);
         }
-        for &p in &from {
+        for &p in &*from {
             let place = &mut next[digit(p)];
             to[*place] = p;
             *place += 1;
         }
-        std::mem::swap(&mut from, &mut to);
+        std::mem::swap(from, to);
         shift += DIGIT;
     }
-    *postings = from;
 }
 
-/// Makes entries of sorted postings.
-#[derive(Default)]
-struct Lists {
-    rows: Vec<u32>,
-    own: Vec<u32>,
-    altered: Vec<u32>,
-}
-
-impl Lists {
-    fn push_all<'k>(
-        &mut self,
-        postings: &[Posting],
-        keyed: impl Fn(u32) -> Option<(u128, Kind, &'k [u8])>,
-        run: &mut RunBuilder,
-    ) {
+/// Makes of sorted postings those of a run: in full order, each row once for a value and a field. A value that is
+/// part of another one counts where it does not stand by itself.
+fn clean(postings: &mut Vec<Posting>) {
+    if postings.iter().any(|p| p & DERIVED != 0) {
+        let (mut kept, mut own) = (Vec::with_capacity(postings.len()), Vec::new());
         for same_value in postings.chunk_by(|&a, &b| value_of(a) == value_of(b)) {
-            let Some((order, kind, key)) = same_value.first().and_then(|&p| keyed(value_of(p))) else {
-                continue;
-            };
-            // a derived value is not repeated in rows that carry the value in a field of its own
-            // (MATCHING.md, "Which fields are observables")
-            self.own.clear();
-            if same_value.iter().any(|p| p & DERIVED != 0) {
-                gather(&mut self.own, same_value, |p| p & DERIVED == 0);
-            }
-            for same_field in same_value.chunk_by(|a, b| a >> FIELD_SHIFT == b >> FIELD_SHIFT) {
-                let Some(&first) = same_field.first() else { continue };
-                gather(&mut self.rows, same_field, |_| true);
-                // a derived value and its origin share the field, so no field mixes both
-                if !self.own.is_empty() && same_field.iter().all(|p| p & DERIVED != 0) {
-                    let own = &self.own;
-                    self.rows.retain(|row| own.binary_search(row).is_err());
-                }
-                if self.rows.is_empty() {
-                    continue;
-                }
-                gather(&mut self.altered, same_field, |p| p & ALTERED != 0);
-                let field = field_of(first);
-                let (rows, altered) = (&self.rows, &self.altered);
-                run.push(&Posted { order, kind, key, field, rows, altered });
-            }
+            own.clear();
+            own.extend(same_value.iter().filter(|&&p| p & DERIVED == 0).map(|&p| row_of(p)));
+            own.sort_unstable();
+            let stands = |p: Posting| p & DERIVED == 0 || own.binary_search(&row_of(p)).is_err();
+            kept.extend(same_value.iter().copied().filter(|&p| stands(p)).map(|p| p & !DERIVED));
+        }
+        *postings = kept;
+    }
+    for same_value in postings.chunk_by_mut(|&a, &b| value_of(a) == value_of(b)) {
+        // nearly always sorted
+        if !same_value.is_sorted() {
+            same_value.sort_unstable();
         }
     }
-}
-
-/// The rows of those postings, ascending, without repetition.
-fn gather(rows: &mut Vec<u32>, postings: &[Posting], wanted: impl Fn(Posting) -> bool) {
-    rows.clear();
-    rows.extend(postings.iter().filter(|&&p| wanted(p)).map(|&p| row_of(p)));
-    if !rows.is_sorted() {
-        rows.sort_unstable();
-    }
-    rows.dedup();
+    postings.dedup_by(|next, kept| {
+        let is_same = (*next ^ *kept) & !ALTERED == 0;
+        *kept |= if is_same { *next & ALTERED } else { 0 };
+        is_same
+    });
 }
 
 /// Distinct texts by field, and in which rows each stands.
@@ -316,6 +259,14 @@ impl Texts {
         self.ids.push(id);
         self.rows.push(row);
     }
+
+    fn clear(&mut self) {
+        self.table.clear();
+        self.bytes.clear();
+        self.distinct.clear();
+        self.ids.clear();
+        self.rows.clear();
+    }
 }
 
 /// The rows of each distinct text.
@@ -346,5 +297,36 @@ impl RowsByText {
 
     fn of(&self, text: usize) -> &[u32] {
         self.rows.get(self.starts[text]..self.starts[text + 1]).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_counts_once_for_a_value_and_field() {
+        let (src, url) = (Field::SrcIp, Field::Url);
+        for copies in [1, 3000] {
+            let mut postings = Vec::new();
+            for value in 0..copies {
+                postings.extend([
+                    posting(value, src, 0, 7),
+                    posting(value, src, ALTERED, 7),
+                    posting(value, src, ALTERED, 3),
+                    // part of a URL; in row 7 the address stands by itself
+                    posting(value, url, DERIVED, 7),
+                    posting(value, url, DERIVED, 9),
+                ]);
+            }
+            sort(&mut postings, &mut Vec::new());
+            clean(&mut postings);
+            let of_one = |value| {
+                [posting(value, src, ALTERED, 3), posting(value, src, ALTERED, 7), posting(value, url, 0, 9)]
+            };
+            let mut expected: Vec<_> = (0..copies).flat_map(of_one).collect();
+            expected.sort_unstable();
+            assert_eq!(postings, expected);
+        }
     }
 }

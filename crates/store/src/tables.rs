@@ -146,7 +146,7 @@ fn encode(
                 encode(flat, Values::Sorted(&all))
             }
             DataType::Utf8 => {
-                let mut all = Texts::with_capacity(rows);
+                let mut all = Texts::default();
                 texts.flat_map(|part| part.iter().flatten()).for_each(|text| all.push(text, true));
                 encode(flat, Values::Texts(&all))
             }
@@ -168,7 +168,7 @@ fn encode(
                 )
             }
             DataType::List(_) => {
-                let (mut items, mut ends) = (Texts::with_capacity(rows), vec![0]);
+                let (mut items, mut ends) = (Texts::default(), vec![0]);
                 for list in
                     parts.iter().filter_map(|part| part.as_list_opt::<i32>()).flat_map(|part| part.iter())
                 {

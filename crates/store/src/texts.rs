@@ -9,8 +9,6 @@ use hashbrown::HashTable;
 const DICTIONARY_BYTES: usize = 64 << 10;
 /// Texts after which a dictionary must have shown that they repeat: a quarter of them at least.
 const TRIAL: usize = 1024;
-/// Bytes that a text has, to begin with.
-const TEXT_BYTES: usize = 16;
 
 /// Texts, or other bytes, one behind the other.
 #[derive(Debug)]
@@ -72,7 +70,7 @@ impl Strings {
 
 /// Texts of which those that repeat are told by their number: from the first on while the dictionary lasts; from
 /// where it is full, or has shown that few repeat, as they are.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Texts {
     /// Distinct texts, in the order in which they came first.
     distinct: Strings,
@@ -85,7 +83,6 @@ pub(crate) struct Texts {
     hasher: foldhash::fast::RandomState,
     is_full: bool,
     rest: Strings,
-    expected: usize,
 }
 
 /// What was put in as text.
@@ -99,19 +96,6 @@ const fn spread(half: u32) -> u64 {
 }
 
 impl Texts {
-    pub(crate) fn with_capacity(expected: usize) -> Self {
-        Self {
-            distinct: Strings::default(),
-            firsts: Vec::new(),
-            ids: Vec::with_capacity(expected),
-            table: HashTable::new(),
-            hasher: foldhash::fast::RandomState::default(),
-            is_full: false,
-            rest: Strings::default(),
-            expected,
-        }
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.ids.len() + self.rest.len()
     }
@@ -151,9 +135,6 @@ impl Texts {
             Some(&(_, id)) => id,
             None if is_first && self.overflows() => {
                 self.is_full = true;
-                let room = self.expected.saturating_sub(self.ids.len());
-                self.rest.ends.reserve(room);
-                self.rest.bytes.reserve(room * TEXT_BYTES);
                 return self.rest.push(text.as_bytes());
             }
             None => {
@@ -178,6 +159,16 @@ impl Texts {
         hasher.write(text);
         let hash = hasher.finish();
         u32::try_from((hash ^ hash >> 32) & u64::from(u32::MAX)).unwrap_or(0)
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.distinct.truncate(0);
+        self.firsts.clear();
+        self.ids.clear();
+        self.table.clear();
+        self.is_full = false;
+        self.rest.truncate(0);
     }
 
     /// Forgets all but the first so many; the dictionary too forgets what no other text is.
