@@ -5,7 +5,7 @@ use std::path::Path;
 use comity_model::{Claim, Reason, Reject};
 use comity_parse::feed::{self, ClaimSink, FeedFormat, Place};
 use comity_parse::log::Sample;
-use comity_provenance::logical::Lines;
+use comity_provenance::logical::{Lines, in_time};
 use comity_provenance::record_tree::{BlockTree, ChunkTree, Salts, TreeBuilder, leaf};
 use comity_store::case::FeedRecord;
 use comity_store::durable::Stage;
@@ -54,9 +54,10 @@ pub struct ReadFeed {
 /// # Errors
 /// Where the file can't be read, or its format can't be told or does not fit its options.
 pub fn read(path: &Path, declared: &Feed) -> Result<ReadFeed, JobError> {
-    let (bytes, digests, damage) = source::read_all(path, MAX_FEED_BYTES)?;
+    let original = source::read_all(path, MAX_FEED_BYTES)?;
+    let bytes = original.bytes.as_slice();
     let name = plain_name(path);
-    let sample = Sample { name: &name, head: bytes.get(..64 << 10).unwrap_or(&bytes) };
+    let sample = Sample { name: &name, head: bytes.get(..64 << 10).unwrap_or(bytes) };
     let mut detected: Vec<(&'static FeedFormat, u8)> =
         feed::FEED_FORMATS.iter().map(|f| (f, (f.detect)(&sample))).filter(|(_, score)| *score > 0).collect();
     detected.sort_by_key(|(format, score)| (std::cmp::Reverse(*score), format.name));
@@ -70,12 +71,11 @@ pub fn read(path: &Path, declared: &Feed) -> Result<ReadFeed, JobError> {
     };
     let confidence = declared.confidence.map(|c| c.percent());
     let mut sink = Sink { claims: Claims::with_room(bytes.len()), rejects: Vec::new(), confidence };
-    (format.read)(&bytes, &declared.feed_options(), &mut sink).map_err(|e| JobError::Options {
-        path: path.to_owned(),
-        format: format.name,
-        message: e.message,
-    })?;
-    if let Some(damage) = &damage {
+    let (digests, read) =
+        rayon::join(|| original.digests(), || (format.read)(bytes, &declared.feed_options(), &mut sink));
+    read.map_err(|e| JobError::Options { path: path.to_owned(), format: format.name, message: e.message })?;
+    let damage = original.damage.as_ref();
+    if let Some(damage) = damage {
         sink.rejects.push(damaged(damage, bytes.len() as u64));
     }
     let (accepted, rejected) = (sink.claims.accepted(), sink.rejects.len() as u64);
@@ -87,7 +87,7 @@ pub fn read(path: &Path, declared: &Feed) -> Result<ReadFeed, JobError> {
         settings: settings(declared, format.name),
         bytes: digests.bytes,
         damage: damage.map(|d| match d {
-            Damage::Stream(message) | Damage::Limit(message) => message,
+            Damage::Stream(message) | Damage::Limit(message) => message.clone(),
         }),
         seen: accepted + rejected,
         accepted,
@@ -171,7 +171,7 @@ fn tree(lines: &Lines, secret: &[u8; 32]) -> Result<BlockTree, JobError> {
 
 fn chunk(salts: &Salts, first: u64, mut offset: u64, lines: &[&[u8]]) -> ChunkTree {
     let mut tree = ChunkTree::new(first);
-    for (index, line) in (first..).zip(lines) {
+    for (index, line) in (first..).zip(in_time(lines)) {
         tree.push(offset, leaf(&salts.salt(index), offset, line.strip_suffix(b"\n").unwrap_or(line)));
         offset += line.len() as u64;
     }

@@ -646,13 +646,13 @@ where
 /// Reads an allow-list and gives it its name.
 pub(crate) fn read_allow_list(path: &Path, name: &str) -> Result<(AllowList, Digests), JobError> {
     let wrong = |message: String| JobError::File { path: path.to_owned(), message };
-    let (bytes, digests, damage) = source::read_all(path, MAX_ALLOW_LIST_BYTES)?;
-    if let Some(Damage::Stream(message) | Damage::Limit(message)) = damage {
+    let original = source::read_all(path, MAX_ALLOW_LIST_BYTES)?;
+    if let Some(Damage::Stream(message) | Damage::Limit(message)) = original.damage {
         return Err(wrong(message));
     }
-    let mut list = allow_list::read(name, &bytes).map_err(|e| wrong(e.message))?;
+    let mut list = allow_list::read(name, &original.bytes).map_err(|e| wrong(e.message))?;
     name.clone_into(&mut list.name);
-    Ok((list, digests))
+    Ok((list, original.digests()))
 }
 
 fn is_feed_event(path: &Path) -> bool {

@@ -233,8 +233,8 @@ fn lists_of(data: &Path, matching: &[&str]) -> String {
         else {
             continue;
         };
-        let (bytes, ..) = comity_store::source::read_all(&file, 1 << 30).unwrap();
-        let list: Value = serde_json::from_slice(&bytes).unwrap();
+        let original = comity_store::source::read_all(&file, 1 << 30).unwrap();
+        let list: Value = serde_json::from_slice(&original.bytes).unwrap();
         if matching.contains(&list["type"].as_str().unwrap()) {
             let shown = file.strip_prefix(data).unwrap().to_string_lossy().into_owned();
             let _ = write!(tables, "[[allow_list]]\npath = {shown:?}\n");

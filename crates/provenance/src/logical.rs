@@ -8,6 +8,8 @@
 //! column, TAB between, comes first; the lines follow sorted bytewise, repeated lines kept.
 //! Lists are flat. A second engine needs only its `COPY … TO`, `LC_ALL=C sort` and `sha256sum`.
 
+use std::hint::black_box;
+
 pub use itoa::Integer;
 
 use crate::{Sha256Digest, Sha256Hasher};
@@ -178,9 +180,7 @@ impl Lines {
     pub fn digest(&self) -> Sha256Digest {
         let mut hasher = Sha256Hasher::default();
         hasher.update(&self.header);
-        for line in self.sorted() {
-            hasher.update(line);
-        }
+        in_time(&self.sorted()).for_each(|line| hasher.update(line));
         hasher.finish()
     }
 
@@ -198,6 +198,17 @@ impl Lines {
             (a, b) => Some(Difference { ours: a, theirs: b }),
         }
     }
+}
+
+/// Sorted lines. They lie at random in memory: a few are asked for at once, so that one wait serves all.
+pub fn in_time<'a>(lines: &[&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
+    const FEW: usize = 8;
+    const CACHE_LINE: usize = 64;
+    lines.chunks(FEW).flat_map(|few| {
+        let of_each = few.iter().flat_map(|line| line.iter().step_by(CACHE_LINE).chain(line.last()));
+        black_box(of_each.fold(0, |all, byte| all ^ byte));
+        few.iter().copied()
+    })
 }
 
 /// A line without its end.

@@ -5,10 +5,12 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use comity_provenance::{Algorithm, Hashers, Sha256Digest, Sha256Hasher};
+use rayon::prelude::*;
 
 use crate::StoreError;
 
@@ -210,6 +212,25 @@ impl Source {
         Ok(inner.bytes)
     }
 
+    /// The whole file, which is not compressed, unless it is longer than the limit. Reads it in parts, side by side:
+    /// memory that is touched for the first time takes longer to come than what is read into it.
+    fn read_plain(&self, limit_bytes: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        const PART: usize = 4 << 20;
+        let wrap = |e| StoreError::io(&self.path, e);
+        let inner = self.file.0.lock().map_err(|_| wrap(io::Error::other("reader was poisoned")))?;
+        let file = inner.file.get_ref();
+        let size = file.metadata().map_err(wrap)?.len();
+        if size > limit_bytes {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other).map_err(wrap)?];
+        let parts = bytes.par_chunks_mut(PART).enumerate();
+        parts
+            .try_for_each(|(number, part)| file.read_exact_at(part, (number * PART) as u64))
+            .map_err(wrap)?;
+        Ok(Some(bytes))
+    }
+
     /// Reads what is left of the file and gives the digests, and the damage if there was any.
     ///
     /// # Errors
@@ -241,16 +262,39 @@ fn decoder(codec: Codec, file: Tap) -> io::Result<Box<dyn Read + Send>> {
     })
 }
 
+/// A whole original, decompressed.
+#[derive(Debug)]
+pub struct Original {
+    /// What it reads as.
+    pub bytes: Vec<u8>,
+    /// What was wrong with it.
+    pub damage: Option<Damage>,
+    /// Known already where the file is not as it reads.
+    digests: Option<Digests>,
+}
+
+impl Original {
+    /// Its digests; hashes it first where it is not compressed.
+    pub fn digests(&self) -> Digests {
+        self.digests.clone().unwrap_or_else(|| {
+            let (sha256, bytes) = (Sha256Digest::of(&self.bytes), self.bytes.len() as u64);
+            Digests { sha256, others: Vec::new(), bytes, codec: Codec::Plain, stream: (bytes, sha256) }
+        })
+    }
+}
+
 /// Reads a whole original, decompressed, up to `limit_bytes`.
 ///
 /// # Errors
 /// Where the disk refuses.
-pub fn read_all(path: &Path, limit_bytes: u64) -> Result<(Vec<u8>, Digests, Option<Damage>), StoreError> {
+pub fn read_all(path: &Path, limit_bytes: u64) -> Result<Original, StoreError> {
     let mut source = Source::open(path, &[])?;
-    // a file that is not compressed need not grow; what is reserved and not filled costs nothing
-    let size = std::fs::metadata(path).map_or(0, |file| file.len().min(limit_bytes));
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    let mut block = vec![0; 1 << 18];
+    if source.codec == Codec::Plain
+        && let Some(bytes) = source.read_plain(limit_bytes)?
+    {
+        return Ok(Original { bytes, damage: None, digests: None });
+    }
+    let (mut bytes, mut block) = (Vec::new(), vec![0; 1 << 18]);
     loop {
         let count = source.read(&mut block)?;
         if count == 0 {
@@ -263,5 +307,5 @@ pub fn read_all(path: &Path, limit_bytes: u64) -> Result<(Vec<u8>, Digests, Opti
         }
     }
     let (digests, damage) = source.finish()?;
-    Ok((bytes, digests, damage))
+    Ok(Original { bytes, damage, digests: Some(digests) })
 }

@@ -100,7 +100,7 @@ pub(crate) fn write_sorted(
     if !group.is_empty() {
         write(&group).map_err(wrap)?;
     }
-    out.close().map(|_| ()).map_err(wrap)
+    end(out).map_err(wrap)
 }
 
 /// Whether comity writes columns of this type itself.
