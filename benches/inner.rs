@@ -58,7 +58,7 @@ impl RecordSink for Nothing {
 
 fn chunk(records: &[String]) -> ChunkBuilder {
     let mut reader = (log::by_name("zeek-json").unwrap().open)(&LogOptions::default()).unwrap();
-    let mut chunk = ChunkBuilder::new(0);
+    let mut chunk = ChunkBuilder::default();
     for (number, record) in (1..).zip(records) {
         assert_eq!(reader.read(record.as_bytes(), &mut chunk), Outcome::Event);
         chunk.event(Place { record: number, offset: number * 200, length: record.len() as u64 });

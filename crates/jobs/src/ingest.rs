@@ -93,6 +93,9 @@ impl Read {
     }
 }
 
+/// Builders of chunks that nobody uses now: their memory serves from one item to the next.
+pub type Builders = Mutex<Vec<ChunkBuilder>>;
+
 /// Reads an original into a stage; `secret` salts the leaves of its record tree.
 ///
 /// # Errors
@@ -103,6 +106,7 @@ pub fn read(
     evidence: &Evidence,
     tmp: &Path,
     secret: [u8; 32],
+    builders: &Builders,
     progress: &dyn Progress,
 ) -> Result<Read, JobError> {
     let mut source = Source::open(path, &algorithms(evidence))?;
@@ -121,8 +125,7 @@ pub fn read(
     let framing = (format.framing)(&sample);
     let mut writer = EvidenceWriter::new(tmp)?;
     let salts = Salts::new(&secret);
-    let work =
-        Work { clock_offset_us: clock_offset_us(evidence), salts: salts.clone(), spare: Mutex::default() };
+    let work = Work { clock_offset_us: clock_offset_us(evidence), salts: salts.clone(), builders };
     let mut tree = TreeBuilder::new();
     let mut long = LongRecords::new(path, salts);
     let mut stream = Stream {
@@ -172,7 +175,7 @@ pub fn read(
 fn in_order<'scope>(
     scope: &rayon::ScopeFifo<'scope>,
     stream: &mut Stream,
-    work: &'scope Work,
+    work: &'scope Work<'_>,
     append: &mut dyn FnMut(Done) -> Result<(), JobError>,
     progress: &dyn Progress,
 ) -> Result<(), JobError> {
@@ -382,22 +385,22 @@ impl<'a> LongRecords<'a> {
 }
 
 /// The parallel part.
-struct Work {
+struct Work<'a> {
     clock_offset_us: i64,
     salts: Salts,
-    /// Builders that no thread uses now.
-    spare: Mutex<Vec<ChunkBuilder>>,
+    builders: &'a Builders,
 }
 
-impl Work {
+impl Work<'_> {
     /// Reads a piece; gives its buffer back.
     fn run(&self, task: Task) -> Result<(Done, Vec<u8>), JobError> {
         let (cut, mut reader) = match task {
             Task::Reject(reject) => return Ok((Done::Reject(reject), Vec::new())),
             Task::Chunk(cut, reader) => (cut, reader),
         };
-        let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
-        let mut chunk = spare.unwrap_or_else(|| ChunkBuilder::new(self.clock_offset_us));
+        let spare = self.builders.lock().ok().and_then(|mut builders| builders.pop());
+        let mut chunk = spare.unwrap_or_default();
+        chunk.set_clock_offset(self.clock_offset_us);
         let mut tree = ChunkTree::new(cut.first_record - 1);
         for (number, (start, length)) in (cut.first_record..).zip(cut.records()) {
             let record = cut.bytes.get(start..start + length).unwrap_or_default();
@@ -417,8 +420,8 @@ impl Work {
             }
         }
         let done = Done::Chunk(Box::new(chunk.finish()?), tree);
-        if let Ok(mut spare) = self.spare.lock() {
-            spare.push(chunk);
+        if let Ok(mut builders) = self.builders.lock() {
+            builders.push(chunk);
         }
         Ok((done, cut.bytes))
     }

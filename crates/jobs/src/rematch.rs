@@ -84,7 +84,8 @@ fn sparse_evidence(
     }
     let mut reader = (format.open)(&declared.log_options()).map_err(|e| wrong(e.message))?;
     let offset_us = crate::ingest::clock_offset_us(&declared);
-    let (mut context, mut chunk) = (ChunkBuilder::new(offset_us), ChunkBuilder::new(offset_us));
+    let (mut context, mut chunk) = (ChunkBuilder::default(), ChunkBuilder::default());
+    chunk.set_clock_offset(offset_us);
     for record in records {
         if record.context {
             // what it says stays in the reader; it is no event of this bag

@@ -45,6 +45,7 @@ pub struct Place {
 }
 
 /// Builds a [`Chunk`] record by record; then the next, in the same memory.
+#[derive(Default)]
 pub struct ChunkBuilder {
     columns: Columns,
     postings: Postings,
@@ -80,23 +81,9 @@ impl std::fmt::Debug for ChunkBuilder {
 }
 
 impl ChunkBuilder {
-    /// Begins a chunk; `clock_offset_us` is added to every time (the declared error of the recorder's clock,
-    /// with its sign turned).
-    pub fn new(clock_offset_us: i64) -> Self {
-        Self {
-            columns: Columns::new(),
-            postings: Postings::default(),
-            encoder: None,
-            time: None,
-            class: None,
-            extracted: Vec::new(),
-            scratch: String::new(),
-            suspect: false,
-            headers: 0,
-            damaged: 0,
-            clock_offset_us,
-            rejects: Vec::new(),
-        }
+    /// What is added to every time from here on: the declared error of the recorder's clock, with its sign turned.
+    pub fn set_clock_offset(&mut self, us: i64) {
+        self.clock_offset_us = us;
     }
 
     /// Ends a record that is an event.

@@ -173,8 +173,8 @@ pub(crate) struct Columns {
     class: Vec<u32>,
     damaged: Vec<bool>,
     fields: Vec<Option<Builder>>,
-    /// Fields that the row begun has, each once, in no order.
-    touched: Vec<Field>,
+    /// Lists that the row begun has, each once.
+    lists: Vec<Field>,
     /// Those whose texts stand in no dictionary and are observables.
     loose: Vec<Field>,
 }
@@ -195,8 +195,8 @@ pub(crate) struct EventHead {
     pub(crate) damaged: bool,
 }
 
-impl Columns {
-    pub(crate) fn new() -> Self {
+impl Default for Columns {
+    fn default() -> Self {
         Self {
             record: Vec::new(),
             offset: Vec::new(),
@@ -205,11 +205,13 @@ impl Columns {
             class: Vec::new(),
             damaged: Vec::new(),
             fields: FIELDS.iter().map(|_| None).collect(),
-            touched: Vec::new(),
+            lists: Vec::new(),
             loose: Vec::new(),
         }
     }
+}
 
+impl Columns {
     pub(crate) fn rows(&self) -> usize {
         self.record.len()
     }
@@ -219,27 +221,21 @@ impl Columns {
     fn begin(&mut self, field: Field) -> (&mut Values, bool) {
         let builder = self.fields[field as usize].get_or_insert_with(|| Builder::new(field.info().column));
         let is_first = builder.begin(self.record.len());
-        if is_first {
-            self.touched.push(field);
-        }
         (&mut builder.values, is_first)
     }
 
     /// Sets a text of the row begun (the last call wins), or appends an item to its list.
     pub(crate) fn text(&mut self, field: Field, text: &str) {
         let (values, is_first) = self.begin(field);
-        let texts = match values {
-            Values::Text(texts) => {
-                texts.push(text, true);
-                texts
-            }
-            Values::List(items, _) => {
-                items.push(text, is_first);
-                items
-            }
+        let (is_loose, is_list) = match values {
+            Values::Text(texts) => (texts.push(text, true), false),
+            Values::List(items, _) => (items.push(text, is_first), is_first),
             Values::Integer(_) => return debug_assert!(false, "{field} is an integer column"),
         };
-        if texts.ids().len() < texts.len() && self.loose.last() != Some(&field) && gives_observables(field) {
+        if is_list {
+            self.lists.push(field);
+        }
+        if is_loose && self.loose.last() != Some(&field) && gives_observables(field) {
             self.loose.push(field);
         }
     }
@@ -254,16 +250,22 @@ impl Columns {
 
     /// The texts of the row begun.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (Field, &str)> {
-        self.texts_of(&self.touched).map(|(field, text)| (field, text_of(text)))
+        let begun = |field: &&Field| {
+            self.fields[**field as usize].as_ref().is_some_and(|builder| builder.rows > self.rows())
+        };
+        self.texts_of(Field::ALL.iter().filter(begun)).map(|(field, text)| (field, text_of(text)))
     }
 
     /// Those that are observables and stand in no dictionary.
     pub(crate) fn loose_texts(&self) -> impl Iterator<Item = (Field, &[u8])> {
-        self.texts_of(&self.loose)
+        self.texts_of(self.loose.iter())
     }
 
-    fn texts_of<'a>(&'a self, fields: &'a [Field]) -> impl Iterator<Item = (Field, &'a [u8])> {
-        fields.iter().flat_map(move |&field| {
+    fn texts_of<'a>(
+        &'a self,
+        fields: impl Iterator<Item = &'a Field>,
+    ) -> impl Iterator<Item = (Field, &'a [u8])> {
+        fields.flat_map(move |&field| {
             let values = self.fields[field as usize].as_ref().map(|builder| &builder.values);
             let (texts, from) = match values {
                 Some(Values::Text(texts)) => (Some(texts), texts.len() - 1),
@@ -276,7 +278,7 @@ impl Columns {
 
     /// Ends the row.
     pub(crate) fn end_row(&mut self, head: EventHead) {
-        for field in self.touched.drain(..) {
+        for field in self.lists.drain(..) {
             if let Some(builder) = &mut self.fields[field as usize] {
                 builder.end_row();
             }
@@ -297,11 +299,9 @@ impl Columns {
 
     /// Forgets the row begun.
     pub(crate) fn forget_row(&mut self) {
-        for field in self.touched.drain(..) {
-            if let Some(builder) = &mut self.fields[field as usize] {
-                builder.forget_row();
-            }
-        }
+        let rows = self.rows();
+        self.fields.iter_mut().flatten().filter(|builder| builder.rows > rows).for_each(Builder::forget_row);
+        self.lists.clear();
         self.loose.clear();
     }
 

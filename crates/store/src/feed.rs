@@ -48,7 +48,7 @@ pub struct Indicator {
 #[derive(Debug, Default)]
 pub struct Claims {
     taken: Vec<Taken>,
-    /// Of each claim its value, then the text as found.
+    /// Of each claim its value, then the text as found where that is another.
     texts: String,
     /// Fields and parts of the few claims that have some.
     patterns: HashMap<usize, (Vec<Field>, Vec<Part>)>,
@@ -58,6 +58,8 @@ pub struct Claims {
 #[derive(Debug)]
 struct Taken {
     stated: Stated,
+    /// Whether the text as found is the value.
+    is_canonical: bool,
     value_end: usize,
     end: usize,
 }
@@ -77,12 +79,15 @@ impl Claims {
     pub fn push(&mut self, claim: Claim) {
         self.texts.push_str(&claim.value);
         let value_end = self.texts.len();
-        self.texts.push_str(&claim.original);
+        let is_canonical = claim.original == claim.value;
+        if !is_canonical {
+            self.texts.push_str(&claim.original);
+        }
         let stated = Stated::of(&claim);
         if !claim.fields.is_empty() || !claim.parts.is_empty() {
             self.patterns.insert(self.taken.len(), (claim.fields, claim.parts));
         }
-        self.taken.push(Taken { stated, value_end, end: self.texts.len() });
+        self.taken.push(Taken { stated, is_canonical, value_end, end: self.texts.len() });
     }
 
     /// Number of claims taken.
@@ -135,13 +140,14 @@ impl Claims {
 
     fn row(&self, at: usize) -> Row<'_> {
         let begin = at.checked_sub(1).map_or(0, |before| self.taken[before].end);
-        let Taken { stated, value_end, end } = self.taken[at];
+        let Taken { stated, is_canonical, value_end, end } = self.taken[at];
         let (fields, parts) = match self.patterns.get(&at) {
             Some((fields, parts)) => (fields.as_slice(), parts.as_slice()),
             None => Default::default(),
         };
         let text = |range: Range<usize>| self.texts.get(range).unwrap_or_default();
-        let (value, original) = (text(begin..value_end), text(value_end..end));
+        let value = text(begin..value_end);
+        let original = if is_canonical { value } else { text(value_end..end) };
         Row { stated, value, original, fields, parts, claims: 1 }
     }
 

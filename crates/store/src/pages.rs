@@ -694,7 +694,7 @@ mod tests {
         let items =
             |row: usize| (0..row % 4).filter_map(|at| value(list, row + at)).map(word).collect::<Vec<_>>();
         let mut writer = EvidenceWriter::new(scratch.path()).unwrap();
-        let mut chunk = ChunkBuilder::new(0);
+        let mut chunk = ChunkBuilder::default();
         let put = |row: usize, chunk: &mut ChunkBuilder| {
             if let Some(value) = value(text, row) {
                 chunk.text(Field::UserAgent, "forgotten");
@@ -795,7 +795,7 @@ mod tests {
     fn long_texts_end_a_page() {
         let scratch = tempfile::tempdir().unwrap();
         let mut writer = EvidenceWriter::new(scratch.path()).unwrap();
-        let mut chunk = ChunkBuilder::new(0);
+        let mut chunk = ChunkBuilder::default();
         let text = |row: u64| format!("{row}{}", "x".repeat(150_000));
         for row in 0..50 {
             chunk.text(Field::UserAgent, &text(row));

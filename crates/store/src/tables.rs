@@ -147,7 +147,9 @@ fn encode(
             }
             DataType::Utf8 => {
                 let mut all = Texts::default();
-                texts.flat_map(|part| part.iter().flatten()).for_each(|text| all.push(text, true));
+                texts.flat_map(|part| part.iter().flatten()).for_each(|text| {
+                    all.push(text, true);
+                });
                 encode(flat, Values::Texts(&all))
             }
             DataType::Binary => {

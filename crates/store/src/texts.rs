@@ -121,11 +121,12 @@ impl Texts {
         &self.rest
     }
 
-    /// Appends a text. The dictionary may end before it only where it is the first of its row: a row has all its
-    /// texts on one side.
-    pub(crate) fn push(&mut self, text: &str, is_first: bool) {
+    /// Appends a text; whether it stands behind the dictionary. That may end before it only where it is the first of
+    /// its row: a row has all its texts on one side.
+    pub(crate) fn push(&mut self, text: &str, is_first: bool) -> bool {
         if self.is_full && (is_first || self.rest.len() > 0) {
-            return self.rest.push(text.as_bytes());
+            self.rest.push(text.as_bytes());
+            return true;
         }
         let half = self.half(text.as_bytes());
         let known = self.table.find(spread(half), |&(hash, id)| {
@@ -135,7 +136,8 @@ impl Texts {
             Some(&(_, id)) => id,
             None if is_first && self.overflows() => {
                 self.is_full = true;
-                return self.rest.push(text.as_bytes());
+                self.rest.push(text.as_bytes());
+                return true;
             }
             None => {
                 let id = u32::try_from(self.distinct.len()).unwrap_or(u32::MAX);
@@ -146,6 +148,7 @@ impl Texts {
             }
         };
         self.ids.push(id);
+        false
     }
 
     /// Whether one more distinct text is too much.
