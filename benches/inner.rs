@@ -13,7 +13,7 @@ use comity_parse::log::{self, LogOptions, Outcome};
 use comity_provenance::record_tree::{ChunkTree, Salts, leaf};
 use comity_store::chunk::{ChunkBuilder, Place};
 use comity_store::durable::Stage;
-use comity_store::evidence::{EvidenceWriter, encode};
+use comity_store::evidence::EvidenceWriter;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const RECORDS: u64 = 20_000;

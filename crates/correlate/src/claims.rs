@@ -287,8 +287,8 @@ mod tests {
             let feeds = [Feed { id: String::new(), provider: String::new(), tlp: None, indicators }];
             let sorted = ClaimIndex::new(&feeds).unwrap().sorted;
             let only = |range| {
-                let mut value = String::new();
-                sorted.write_only_value(range, &mut value).map(|()| value)
+                let mut value = Vec::new();
+                sorted.write_only_value(range, &mut value).and_then(|()| String::from_utf8(value).ok())
             };
             assert_eq!(sorted.ranges.iter().filter_map(only).collect::<Vec<_>>(), expected, "{shown}");
         }
