@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use crate::JobError;
+use crate::custody::{FEED_TABLES, FileDigest, file_digests};
 use crate::job_file::Feed;
 use crate::reproduce::read_lines;
 use crate::run;
@@ -105,24 +106,28 @@ fn damaged(damage: &Damage, at: u64) -> RejectRow {
     RejectRow { record: 0, offset: at, length: 0, reason, message: message.clone(), text: String::new() }
 }
 
-/// Writes a feed's tables into a stage; `secret` salts the tree over its indicators.
+/// Writes a feed's tables into a stage; `secret` salts the tree over its indicators. Gives the digests of the tables.
 ///
 /// # Errors
 /// Where the disk refuses.
-pub fn write(feed: ReadFeed, stage: &Stage, secret: [u8; 32]) -> Result<(FeedRecord, BlockTree), JobError> {
+pub fn write(
+    feed: ReadFeed,
+    stage: &Stage,
+    secret: [u8; 32],
+) -> Result<(FeedRecord, BlockTree, Vec<FileDigest>), JobError> {
     let mut record = feed.record;
     let batches = feed.claims.finish(&record.id)?;
     record.indicators = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-    let (written, tree) = rayon::join(
-        || comity_store::feed::write(stage, &batches),
-        || tree(&run::lines_of("indicators", &batches)?, &secret),
-    );
-    written?;
-    let name = comity_store::evidence::REJECTS_FILE;
-    let batch = tables::rejects_batch(&feed.rejects)?;
-    tables::write(stage.create(name)?, &stage.path().join(name), &tables::rejects_schema(), &[batch])?;
-    record_tree::write_secret(stage, &secret)?;
-    Ok((record, tree?))
+    let tables = || {
+        comity_store::feed::write(stage, &batches)?;
+        let name = comity_store::evidence::REJECTS_FILE;
+        let batch = tables::rejects_batch(&feed.rejects)?;
+        tables::write(stage.create(name)?, &stage.path().join(name), &tables::rejects_schema(), &[batch])?;
+        record_tree::write_secret(stage, &secret)?;
+        file_digests(stage, FEED_TABLES)
+    };
+    let (files, tree) = rayon::join(tables, || tree(&run::lines_of("indicators", &batches)?, &secret));
+    Ok((record, tree?, files?))
 }
 
 /// The logical lines of a feed's indicators.
@@ -149,7 +154,9 @@ pub(crate) fn stored_tree(feed: &Path) -> Result<BlockTree, JobError> {
 fn tree(lines: &Lines, secret: &[u8; 32]) -> Result<BlockTree, JobError> {
     const LINES: usize = 16 * 1024;
     let salts = Salts::new(secret);
-    let sorted = lines.sorted();
+    let mut sorted = lines.keyed();
+    sorted.par_sort_by(Lines::order);
+    let sorted: Vec<&[u8]> = sorted.into_iter().map(|(_, line)| line).collect();
     let mut begin = 0;
     let parts: Vec<(usize, u64, &[&[u8]])> = sorted
         .chunks(LINES)

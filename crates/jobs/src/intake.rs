@@ -19,7 +19,7 @@ use comity_store::{StoreError, record_tree};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::custody::{EVIDENCE_TABLES, FEED_TABLES, FileDigest, Scribe, file_digests};
+use crate::custody::{EVIDENCE_TABLES, FileDigest, Scribe, file_digests};
 use crate::ingest::{Builders, Ingested};
 use crate::job_file::{Evidence, Feed, Input, JobFileError};
 use crate::progress::Progress;
@@ -521,15 +521,17 @@ impl<'a> Intake<'a> {
         let stage = Stage::new(&self.case.tmp(), "feed")?;
         let item = self.case.item(Shelf::Feeds, &read.record.id);
         let secret = record_tree::secret(&item)?.unwrap_or_else(chance::bytes);
-        let (written, kept) =
-            rayon::join(|| feeds::write(read, &stage, secret), || keep_original(&stage, &input.path));
-        let (record, tree) = written?;
+        let (written, kept) = thread::scope(|scope| {
+            let kept = scope.spawn(|| keep_original(&stage, &input.path));
+            (feeds::write(read, &stage, secret), kept.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        let (record, tree, files) = written?;
         kept?;
         Case::stage_record(&stage, FEED_RECORD, &record)?;
         stage_intakes(&stage, &item, &intake, |i: &FeedIntake| i.declared == intake.declared)?;
         let statements = [
             self.scribe.feed_collected(&record, &intake, &tree)?,
-            self.scribe.feed_normalised(&record, &file_digests(&stage, FEED_TABLES)?)?,
+            self.scribe.feed_normalised(&record, &files)?,
         ];
         self.scribe.commit(&statements, vec![moved(stage, Shelf::Feeds, &record.id, FEED_RECORD)])?;
         self.sizes.entry((Shelf::Feeds.as_str(), record.bytes)).or_default().push(record.id);
@@ -667,13 +669,15 @@ fn parent_name(path: &Path) -> Option<String> {
     Some(path.parent()?.file_name()?.to_string_lossy().into_owned())
 }
 
+/// Copies an original into a stage, onto the disk.
 fn keep_original(stage: &Stage, path: &Path) -> Result<(), JobError> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let wrap = |e| StoreError::io(path, e);
     let mut from = fs::File::open(path).map_err(wrap)?;
     let place = format!("original/{name}");
     let mut to = stage.create(&place)?;
-    io::copy(&mut from, &mut to).map_err(|e| StoreError::io(&stage.path().join(&place), e))?;
+    let copied = io::copy(&mut from, &mut to).and_then(|_| to.sync_data());
+    copied.map_err(|e| StoreError::io(&stage.path().join(&place), e))?;
     Ok(())
 }
 
