@@ -162,7 +162,7 @@ impl Write for Steady {
         if self.ahead >= AHEAD_BYTES && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
             self.settle()?;
             let file = self.file.try_clone()?;
-            self.syncing = Some(thread::spawn(move || file.sync_data()));
+            self.syncing = Some(thread::Builder::new().spawn(move || file.sync_data())?);
             self.ahead = 0;
         }
         Ok(written)
