@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use comity_model::canonical::{Breadth, Found, indicator_within, observe};
+use comity_model::canonical::{Breadth, Found, indicator_within, observe, quad, write_quad};
 use comity_model::key::{Span, of_claim, of_observable, url_scheme_agrees, write_value};
 use comity_model::{Claim, Kind, Observe};
 use proptest::prelude::*;
@@ -206,6 +206,19 @@ fn url_oracle(claim: &str, prefix: bool, seen: &str) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn quads_are_read_and_written_as_the_library_does(
+        text in "[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9]{0,4}(\\.[0-9]{0,4}){2,4}|[0-9.x]{1,16}",
+        address: u32,
+    ) {
+        prop_assert_eq!(quad(&text), text.parse().ok());
+        let four = Ipv4Addr::from(address);
+        let mut written = b"before ".to_vec();
+        write_quad(four.octets(), &mut written);
+        prop_assert_eq!(written, format!("before {four}").into_bytes());
+        prop_assert_eq!(quad(four.to_string()), Some(four));
+    }
 
     #[test]
     fn every_key_gives_its_value_back(rule in rule(), text in text()) {

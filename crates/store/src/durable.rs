@@ -130,7 +130,8 @@ impl Drop for Stage {
 /// Bytes that a file may be ahead of the disk before another thread begins to put them there.
 const AHEAD_BYTES: usize = 8 << 20;
 
-/// A file that gets to the disk while it is written, so that the `fsync` at its end finds little left to do.
+/// A file that gets to the disk while it is written, so that the `fsync` at its end finds little left to do. It must be
+/// flushed at its end.
 #[derive(Debug)]
 pub(crate) struct Steady {
     file: File,
@@ -144,11 +145,7 @@ impl Steady {
         Self { file, ahead: 0, syncing: None }
     }
 
-    /// Ends the file. What the disk refused until then is said here, and by no later `fsync`.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.settle()
-    }
-
+    /// What the other thread came to; no later `fsync` says what the disk refused it.
     fn settle(&mut self) -> io::Result<()> {
         let synced = self.syncing.take().map(JoinHandle::join);
         synced.map_or(Ok(()), |done| done.unwrap_or_else(|panic| resume_unwind(panic)))
@@ -169,7 +166,7 @@ impl Write for Steady {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.settle()
     }
 }
 

@@ -124,7 +124,7 @@ impl EvidenceWriter {
     /// # Errors
     /// Where the disk refuses.
     pub fn finish(mut self) -> Result<(Stage, Counts), StoreError> {
-        tables::end(self.events).map_err(events_error)?;
+        self.events.close().map_err(events_error)?;
         self.rejects.close().map_err(|e| StoreError::parquet(REJECTS_FILE.as_ref(), e))?;
         let entries = self.index.finish(&self.stage)?;
         self.counts.observables = observables::write(self.stage.create(OBSERVABLES_FILE)?, entries)?;

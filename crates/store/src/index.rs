@@ -664,7 +664,72 @@ mod tests {
         assert_eq!(Rows::decode(&[0]).unwrap(), [0]);
     }
 
+    /// Value and row of a chunk, and whether it is altered there; small values are addresses, the others names.
+    type Stands = std::collections::BTreeMap<(u32, bool, u32), bool>;
+
+    fn of_value(value: u32) -> (Kind, Vec<u8>) {
+        let quad =
+            || key::of_observable(Kind::Ipv4Addr, &std::net::Ipv4Addr::from(value << 27 | 5).to_string());
+        match value {
+            0..20 => (Kind::Ipv4Addr, quad()),
+            _ => (
+                Kind::DomainName,
+                key::of_observable(Kind::DomainName, &format!("{value}.a-long-name.example")),
+            ),
+        }
+    }
+
+    fn field(is_source: bool) -> Field {
+        if is_source { Field::SrcIp } else { Field::Query }
+    }
+
+    fn run_of(chunk: &Stands) -> Run {
+        let postings = chunk.iter().map(|(&(value, is_source, row), &altered)| {
+            let number = if value < 20 { value << 27 | 5 } else { value };
+            posting(number, field(is_source), u64::from(altered), row)
+        });
+        let (mut quads, others): (Vec<_>, Vec<_>) = postings.partition(|p| value_of(*p) & 0xff == 5);
+        quads.sort_unstable();
+        let mut run = RunBuilder::new(&quads, 0);
+        let mut entries: Vec<_> = others.chunk_by(|&a, &b| is_of_one_entry(a, b)).collect();
+        entries.sort_by_key(|entry| (of_value(value_of(entry[0])), field_of(entry[0])));
+        for entry in entries {
+            let (kind, key) = of_value(value_of(entry[0]));
+            run.push(order(kind, &key), kind, &key, entry);
+        }
+        run.finish()
+    }
+
     proptest! {
+        #[test]
+        fn a_merge_gives_each_entry_once_with_all_its_rows(
+            chunks in proptest::collection::vec(proptest::collection::btree_map((0..40_u32, any::<bool>(), 0..50_u32), any::<bool>(), 0..60), 0..12),
+            spilled in 0..13_usize,
+        ) {
+            let tmp = tempfile::tempdir().unwrap();
+            let stage = Stage::new(tmp.path(), "t").unwrap();
+            let mut index = IndexBuilder::default();
+            let mut expected = std::collections::BTreeMap::<_, (Vec<u64>, Vec<u64>)>::new();
+            for (first_row, chunk) in (0..).step_by(50).zip(&chunks) {
+                index.add(run_of(chunk), first_row, &stage).unwrap();
+                if first_row / 50 == spilled as u64 {
+                    index.spill(&stage).unwrap();
+                }
+                for (&(value, is_source, row), &altered) in chunk {
+                    let (rows, some) = expected.entry((of_value(value), field(is_source))).or_default();
+                    rows.push(first_row + u64::from(row));
+                    some.extend(altered.then_some(first_row + u64::from(row)));
+                }
+            }
+            let (mut merge, mut found) = (index.finish(&stage).unwrap(), Vec::new());
+            while let Some(entry) = merge.next_entry().unwrap() {
+                let mut key = Vec::new();
+                entry.write_key(&mut key);
+                found.push((((entry.kind, key), entry.field), (decoded(&entry.rows), decoded(&entry.altered))));
+            }
+            prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+        }
+
         #[test]
         fn orders_never_contradict_keys(a in proptest::collection::vec(any::<u8>(), 0..20), cut in 0..20_usize, b in proptest::collection::vec(any::<u8>(), 0..6)) {
             // keys with a common beginning

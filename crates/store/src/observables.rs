@@ -103,7 +103,7 @@ pub(crate) fn write(file: File, mut entries: Merge) -> Result<u64, StoreError> {
         taken?;
         std::mem::swap(&mut group, &mut next);
     }
-    tables::end(out).map_err(wrap)?;
+    out.close().map_err(wrap)?;
     Ok(total)
 }
 

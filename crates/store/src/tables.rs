@@ -100,7 +100,7 @@ pub(crate) fn write_sorted(
     if !group.is_empty() {
         write(&group).map_err(wrap)?;
     }
-    end(out).map_err(wrap)
+    out.close().map(|_| ()).map_err(wrap)
 }
 
 /// Whether comity writes columns of this type itself.
@@ -214,11 +214,6 @@ fn integers<T: ArrowPrimitiveType<Native = i64>>(parts: &[&ArrayRef]) -> Vec<i64
 pub(crate) fn writer(file: File, schema: &SchemaRef) -> Result<SerializedFileWriter<Steady>, ParquetError> {
     let writer = ArrowWriter::try_new(Steady::new(file), Arc::clone(schema), Some(properties().build()))?;
     writer.into_serialized_writer().map(|(writer, _)| writer)
-}
-
-/// Ends it.
-pub(crate) fn end(file: SerializedFileWriter<Steady>) -> Result<(), ParquetError> {
-    Ok(file.into_inner()?.finish()?)
 }
 
 /// Appends a row group.
