@@ -29,7 +29,7 @@ use crate::job_file::Evidence;
 use crate::progress::Progress;
 
 /// Bytes of a chunk: one row group of events.
-const CHUNK_BYTES: usize = 8 << 20;
+const CHUNK_BYTES: usize = 4 << 20;
 /// Chunks in flight for each thread.
 const IN_FLIGHT: usize = 2;
 /// Bytes read at once.
