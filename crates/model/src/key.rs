@@ -35,17 +35,15 @@ pub fn of_observable(kind: Kind, value: &str) -> Vec<u8> {
 /// Writes the canonical value that a key was made of behind what stands in `out`; `None` where it was
 /// made of none.
 pub fn write_value(kind: Kind, key: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    match kind {
-        Kind::Ipv4Addr | Kind::Ipv6Addr => {
-            let six = Ipv6Addr::from(<[u8; 16]>::try_from(key).ok()?);
-            match (kind, six.to_ipv4_mapped()) {
-                (Kind::Ipv4Addr, Some(four)) => write_quad(four.octets(), out),
-                _ => out.extend_from_slice(six.to_string().as_bytes()),
-            }
-            return Some(());
+    if matches!(kind, Kind::Ipv4Addr | Kind::Ipv6Addr) {
+        let six = Ipv6Addr::from(<[u8; 16]>::try_from(key).ok()?);
+        match (kind, six.to_ipv4_mapped()) {
+            (Kind::Ipv4Addr, Some(four)) => write_quad(four.octets(), out),
+            _ => out.extend_from_slice(six.to_string().as_bytes()),
         }
-        _ => std::str::from_utf8(key).ok()?,
-    };
+        return Some(());
+    }
+    std::str::from_utf8(key).ok()?;
     match kind {
         Kind::DomainName => {
             for (at, label) in key.strip_suffix(&[0])?.rsplit(|byte| *byte == 0).enumerate() {
@@ -54,10 +52,9 @@ pub fn write_value(kind: Kind, key: &[u8], out: &mut Vec<u8>) -> Option<()> {
             }
         }
         Kind::Url => {
-            let (rest, scheme) = key.split_at_checked(key.iter().rposition(|byte| *byte == 0)?)?;
-            if let [0, scheme @ ..] = scheme
-                && !scheme.is_empty()
-            {
+            let mut parts = key.rsplitn(2, |byte| *byte == 0);
+            let (scheme, rest) = (parts.next()?, parts.next()?);
+            if !scheme.is_empty() {
                 out.extend_from_slice(scheme);
                 out.extend_from_slice(b"://");
             }

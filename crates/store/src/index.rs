@@ -79,9 +79,9 @@ pub(crate) const fn row_of(posting: Posting) -> u32 {
     (posting >> ROW_SHIFT & ((1 << ROW_BITS) - 1)) as u32
 }
 
-/// Whether two postings have the same value and field.
-pub(crate) const fn is_of_one_entry(one: Posting, other: Posting) -> bool {
-    one >> FIELD_SHIFT == other >> FIELD_SHIFT
+/// The postings of each value and field, which stand together.
+pub(crate) fn of_one_entry(postings: &[Posting]) -> impl Iterator<Item = &[Posting]> {
+    postings.chunk_by(|&one, &other| one >> FIELD_SHIFT == other >> FIELD_SHIFT)
 }
 
 /// Entries of a chunk, sorted.
@@ -138,8 +138,12 @@ impl Entry {
         key::write_value(self.kind, &self.key, out)
     }
 
-    /// Takes the rows of postings of one value and field, in place of its own.
-    fn set_rows(&mut self, postings: &[Posting], first_row: u64) {
+    /// Becomes that of postings of one value and field; `order` is that of kind and key.
+    fn set(&mut self, order: u128, kind: Kind, key: &[u8], postings: &[Posting], first_row: u64) {
+        let Some(&first) = postings.first() else { return };
+        (self.order, self.kind, self.field) = (order, kind, field_of(first));
+        self.key.clear();
+        self.key.extend_from_slice(key);
         self.rows.clear();
         self.altered.clear();
         for &posting in postings {
@@ -212,13 +216,8 @@ impl RunBuilder {
 
     /// Puts in an entry of another kind; `order` is that of kind and key.
     pub(crate) fn push(&mut self, order: u128, kind: Kind, key: &[u8], postings: &[Posting]) {
-        let Some(&first) = postings.first() else { return };
-        let entry = &mut self.entry;
-        (entry.order, entry.kind, entry.field) = (order, kind, field_of(first));
-        entry.key.clear();
-        entry.key.extend_from_slice(key);
-        entry.set_rows(postings, 0);
-        entry.write(&mut self.run.bytes);
+        self.entry.set(order, kind, key, postings, 0);
+        self.entry.write(&mut self.run.bytes);
     }
 
     pub(crate) fn finish(mut self) -> Run {
@@ -410,15 +409,10 @@ impl Source {
     /// Goes to the next entry; `false` at the end.
     fn advance(&mut self) -> io::Result<bool> {
         let quads = self.quads.get(self.next_quad..).unwrap_or_default();
-        if let Some(&first) = quads.first() {
-            let others = quads.iter().skip(1);
-            let count = 1 + others.take_while(|&&other| is_of_one_entry(first, other)).count();
-            self.next_quad += count;
-            self.entry.kind = Kind::Ipv4Addr;
-            self.entry.order = order_of_quad(value_of(first));
-            self.entry.field = field_of(first);
-            self.entry.key.clear();
-            self.entry.set_rows(quads.get(..count).unwrap_or_default(), self.first_row);
+        if let Some(same) = of_one_entry(quads).next() {
+            let order = order_of_quad(same.first().map_or(0, |&first| value_of(first)));
+            self.entry.set(order, Kind::Ipv4Addr, &[], same, self.first_row);
+            self.next_quad += same.len();
             return Ok(true);
         }
         while self.at == self.frame.len() {
@@ -691,7 +685,7 @@ mod tests {
         let (mut quads, others): (Vec<_>, Vec<_>) = postings.partition(|p| value_of(*p) & 0xff == 5);
         quads.sort_unstable();
         let mut run = RunBuilder::new(&quads, 0);
-        let mut entries: Vec<_> = others.chunk_by(|&a, &b| is_of_one_entry(a, b)).collect();
+        let mut entries: Vec<_> = of_one_entry(&others).collect();
         entries.sort_by_key(|entry| (of_value(value_of(entry[0])), field_of(entry[0])));
         for entry in entries {
             let (kind, key) = of_value(value_of(entry[0]));

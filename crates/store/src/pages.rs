@@ -10,8 +10,8 @@
 //! | integers that hardly repeat | `DELTA_BINARY_PACKED` |
 //! | booleans, nothing but nulls | `PLAIN` |
 //!
-//! Pages are of version 1, levels `RLE`, compressed by zstd but for packed differences; integers have least and greatest value in the page index.
-//! Bytes depend on the values alone.
+//! Pages are of version 1, levels `RLE`, compressed by zstd but for packed differences; integers have least and
+//! greatest value in the page index. Bytes depend on the values alone.
 
 use std::ops::Range;
 

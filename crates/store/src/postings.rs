@@ -1,8 +1,9 @@
 //! The observables of a chunk: which value stands in which field of which row.
 //!
 //! IPv4 addresses, most of what logs hold, are the value of their [`Posting`]s; all else is taken as distinct
-//! texts, each canonicalised once, and the value is the rank of its key. Sorting the numbers gives the entries. Distinct are the texts of the
-//! columns' dictionaries; those behind the end of one, and what extractors found, are gathered here.
+//! texts, each canonicalised once, and the value is the rank of its key. Sorting the numbers gives the entries.
+//! Distinct are the texts of the columns' dictionaries; those behind the end of one, and what extractors found,
+//! are gathered here.
 
 use std::hash::{BuildHasher, Hasher};
 use std::net::Ipv4Addr;
@@ -93,9 +94,10 @@ impl Postings {
         clean(&mut postings);
         let keys_bytes: usize = keys.iter().map(|value| value.key.len()).sum();
         let mut run = RunBuilder::new(quads, keys_bytes + postings.len() * ENTRY_BYTES);
-        for same in postings.chunk_by(|&a, &b| index::is_of_one_entry(a, b)) {
-            let value = same.first().and_then(|&first| keys.get(value_of(first) as usize));
-            value.into_iter().for_each(|value| run.push(value.order, value.kind, &value.key, same));
+        for same in index::of_one_entry(&postings) {
+            if let Some(value) = same.first().and_then(|&first| keys.get(value_of(first) as usize)) {
+                run.push(value.order, value.kind, &value.key, same);
+            }
         }
         quads.clear();
         texts.clear();
@@ -175,8 +177,8 @@ fn sort(postings: &mut Vec<Posting>, scratch: &mut Vec<Posting>) {
     }
 }
 
-/// Makes of sorted postings those of a run: in full order, each row once for a value and a field. A value that is
-/// part of another one counts where it does not stand by itself.
+/// Makes of sorted postings those of a run: in full order, each row once for a value and a field. A derived value is
+/// not repeated in rows that carry the value in a field of its own (MATCHING.md, "Which fields are observables").
 fn clean(postings: &mut Vec<Posting>) {
     if postings.iter().any(|p| p & DERIVED != 0) {
         let (mut kept, mut own) = (Vec::with_capacity(postings.len()), Vec::new());

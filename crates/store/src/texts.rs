@@ -45,8 +45,7 @@ impl Strings {
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-        self.ends.push(self.bytes.len());
+        self.push_by(|out| out.extend_from_slice(bytes));
     }
 
     /// Appends what `write` appends.
