@@ -6,8 +6,9 @@ beside their bars (../shared/bench/BENCH.md).
 
 Needs ../shared/bench (workload.py, peers.py), python3 with duckdb>=2 and polars, and a release build (made here).
 Only ratios of one run count: machines are shared. Ingest includes hashing, the record tree, rejects, the index and
-putting it all on the disk, which the peers do not do; correlate is the whole process: start-up, every sighting written
-with its columns, digests, run record, log. The Zeek TSV logs are the JSON ones written anew.
+putting it all on the disk, which the peers do not do; what else awaits writing (the workload, a copied case, a peer's
+output) is put there before, so that comity's fsync does not pay for it. Correlate is the whole process: start-up, every
+sighting written with its columns, digests, run record, log. The Zeek TSV logs are the JSON ones written anew.
 """
 import argparse, datetime, glob, json, os, platform, shutil, subprocess, sys, time
 
@@ -34,7 +35,8 @@ def call(*command, **more):
 
 
 def timed(*command):
-    """Seconds, peak MiB and standard output of a command."""
+    """Seconds, peak MiB and standard output of a command; nothing awaits writing when it begins."""
+    os.sync()
     began = time.time()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     out = child.stdout.read()
@@ -109,6 +111,7 @@ if not os.path.isdir(tsv):
     write_tsv()
 
 peers = {}
+os.sync()
 for line in call(sys.executable, os.path.join(bench, "peers.py"), load).splitlines():
     row = json.loads(line)
     peers[(row["peer"].split()[0], row["task"])] = row

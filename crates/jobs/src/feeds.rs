@@ -9,7 +9,7 @@ use comity_provenance::logical::{Lines, in_time};
 use comity_provenance::record_tree::{BlockTree, ChunkTree, Salts, TreeBuilder, leaf};
 use comity_store::case::FeedRecord;
 use comity_store::durable::Stage;
-use comity_store::feed::{Claims, INDICATORS_FILE, MAX_CLAIM_BYTES};
+use comity_store::feed::{Claims, INDICATORS_FILE, IndicatorsWriter, MAX_CLAIM_BYTES};
 use comity_store::record_tree;
 use comity_store::source::{self, Damage, plain_name};
 use comity_store::tables::{self, RejectRow, excerpt};
@@ -116,17 +116,25 @@ pub fn write(
     secret: [u8; 32],
 ) -> Result<(FeedRecord, BlockTree, Vec<FileDigest>), JobError> {
     let mut record = feed.record;
-    let batches = feed.claims.finish(&record.id)?;
-    record.indicators = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+    let sorted = feed.claims.sorted(record.id);
+    record.indicators = sorted.indicators() as u64;
+    let (mut table, mut lines) = (IndicatorsWriter::new(stage)?, Vec::new());
+    for group in sorted.groups() {
+        let group = group?;
+        let (written, own) = rayon::join(|| table.group(&group), || run::lines_of("indicators", &group));
+        written?;
+        lines.push(own?);
+    }
+    drop(sorted);
+    table.finish()?;
     let tables = || {
-        comity_store::feed::write(stage, &batches)?;
         let name = comity_store::evidence::REJECTS_FILE;
         let batch = tables::rejects_batch(&feed.rejects)?;
         tables::write(stage.create(name)?, &stage.path().join(name), &tables::rejects_schema(), &[batch])?;
         record_tree::write_secret(stage, &secret)?;
         file_digests(stage, FEED_TABLES)
     };
-    let (files, tree) = rayon::join(tables, || tree(&run::lines_of("indicators", &batches)?, &secret));
+    let (files, tree) = rayon::join(tables, || tree(&lines, &secret));
     Ok((record, tree?, files?))
 }
 
@@ -137,8 +145,9 @@ pub(crate) fn indicator_lines(feed: &Path) -> Result<Lines, JobError> {
 
 /// The tree over the indicators of a feed that was read.
 pub(crate) fn tree_of(feed: ReadFeed, secret: &[u8; 32]) -> Result<BlockTree, JobError> {
-    let batches = feed.claims.finish(&feed.record.id)?;
-    tree(&run::lines_of("indicators", &batches)?, secret)
+    let sorted = feed.claims.sorted(feed.record.id);
+    let lines = sorted.groups().map(|group| run::lines_of("indicators", &group?));
+    tree(&lines.collect::<Result<Vec<_>, _>>()?, secret)
 }
 
 /// The tree over the indicators of a feed of the case.
@@ -147,14 +156,14 @@ pub(crate) fn tree_of(feed: ReadFeed, secret: &[u8; 32]) -> Result<BlockTree, Jo
 /// Where its files do not read.
 pub(crate) fn stored_tree(feed: &Path) -> Result<BlockTree, JobError> {
     let secret = record_tree::secret(feed)?.unwrap_or_default();
-    tree(&indicator_lines(feed)?, &secret)
+    tree(&[indicator_lines(feed)?], &secret)
 }
 
-/// The tree over sorted logical lines: a record is a line, offsets count in their text.
-fn tree(lines: &Lines, secret: &[u8; 32]) -> Result<BlockTree, JobError> {
+/// The tree over logical lines, sorted: a record is a line, offsets count in their text.
+fn tree(lines: &[Lines], secret: &[u8; 32]) -> Result<BlockTree, JobError> {
     const LINES: usize = 16 * 1024;
     let salts = Salts::new(secret);
-    let mut sorted = lines.keyed();
+    let mut sorted: Vec<_> = lines.iter().flat_map(Lines::keyed).collect();
     sorted.par_sort_by(Lines::order);
     let sorted: Vec<&[u8]> = sorted.into_iter().map(|(_, line)| line).collect();
     let mut begin = 0;

@@ -137,13 +137,16 @@ pub fn feed_check(path: &Path, declared: &Feed) -> Result<FeedCheck, JobError> {
     }
     let read = feeds::read(path, declared)?;
     let (rejects, mut record) = (read.rejects, read.record);
-    let indicators = Indicators::of(read.claims.finish(&record.id)?);
+    let sorted = read.claims.sorted(record.id);
+    record.indicators = sorted.indicators() as u64;
     let mut kinds = BTreeMap::new();
-    for claimed in indicators.parts().iter().flat_map(Slice::values) {
-        let kind = claimed.map_err(|e| indicators.integrity(&e.to_string()))?.kind.as_str();
-        *kinds.entry(kind).or_default() += 1;
+    for group in sorted.groups() {
+        let indicators = Indicators::of(group?);
+        for claimed in indicators.parts().iter().flat_map(Slice::values) {
+            let kind = claimed.map_err(|e| indicators.integrity(&e.to_string()))?.kind.as_str();
+            *kinds.entry(kind).or_default() += 1;
+        }
     }
-    record.indicators = kinds.values().sum();
     Ok(FeedCheck { record, kinds, rejects })
 }
 

@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::columns::{list_type, time_type};
 use crate::durable::Stage;
+use crate::tables::TableWriter;
 use crate::{StoreError, index, tables};
 
 /// Name of the indicators file within its feed.
@@ -30,6 +31,7 @@ pub const MAX_CLAIM_BYTES: usize = 64 << 10;
 
 /// Rows of a batch that is built: texts of the greatest length fill half of what its offsets can say.
 const BATCH_ROWS: usize = (1 << 30) / MAX_CLAIM_BYTES;
+const _: () = assert!(tables::GROUP_ROWS.is_multiple_of(BATCH_ROWS), "a batch reaches over two row groups");
 
 /// An indicator: equal claims of one feed about one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,12 +97,8 @@ impl Claims {
         self.taken.len() as u64
     }
 
-    /// The indicators of the feed with this id as rows of the `indicators` table, in the order of the
-    /// file: by kind and sort key; one batch at least.
-    ///
-    /// # Errors
-    /// The arrow library's word.
-    pub fn finish(self, feed: &Sha256Digest) -> Result<Vec<RecordBatch>, StoreError> {
+    /// The indicators of the feed with this id, in the order of its file.
+    pub fn sorted(self, feed: Sha256Digest) -> Sorted {
         // what settles nearly every comparison without a look at the claim
         let head = |at: usize| (index::order(self.row(at).stated.kind, &self.key(at)), at);
         let mut sorted: Vec<(u128, usize)> = (0..self.taken.len()).into_par_iter().map(head).collect();
@@ -120,22 +118,9 @@ impl Claims {
         };
         // where the claims of each indicator begin, and where all end
         let mut begins: Vec<usize> = (0..sorted.len()).into_par_iter().filter(is_first).collect();
-        let indicators = begins.len();
         begins.push(sorted.len());
-        let batch = |first: usize| {
-            let last = (first + BATCH_ROWS).min(indicators);
-            let mut rows = Rows::with_capacity(last - first);
-            for claims in begins[first..=last].windows(2) {
-                let claims = &sorted[claims[0]..claims[1]];
-                let mut row = self.row(claims[0].1);
-                claims[1..].iter().for_each(|&(_, more)| row.stated.join(&self.taken[more].stated));
-                row.claims = claims.len() as u64;
-                let id = indicator_id(feed, &row);
-                rows.push(std::str::from_utf8(&id).unwrap_or_default(), &row);
-            }
-            rows.finish()
-        };
-        (0..indicators.max(1)).into_par_iter().step_by(BATCH_ROWS).map(batch).collect()
+        let order = sorted.into_iter().map(|(_, at)| at).collect();
+        Sorted { claims: self, feed, order, begins }
     }
 
     fn row(&self, at: usize) -> Row<'_> {
@@ -160,6 +145,46 @@ impl Claims {
         }
         let spans = key::of_claim(Claimed { kind, value, exact_only, prefix });
         spans.into_iter().next().map(|span| span.lo).unwrap_or_default()
+    }
+}
+
+/// The claims of a feed in the order of its indicators: by kind and sort key.
+#[derive(Debug)]
+pub struct Sorted {
+    claims: Claims,
+    feed: Sha256Digest,
+    order: Vec<usize>,
+    /// Where in the order the claims of each indicator begin, and where all end.
+    begins: Vec<usize>,
+}
+
+impl Sorted {
+    /// Number of indicators.
+    pub fn indicators(&self) -> usize {
+        self.begins.len() - 1
+    }
+
+    /// The rows of each row group of the `indicators` table, made when it is asked for: those of all take more
+    /// memory than the claims. One group at least, and one batch in it.
+    pub fn groups(&self) -> impl Iterator<Item = Result<Vec<RecordBatch>, StoreError>> {
+        (0..self.indicators().max(1)).step_by(tables::GROUP_ROWS).map(|first| {
+            let last = (first + tables::GROUP_ROWS).min(self.indicators().max(1));
+            (first..last).into_par_iter().step_by(BATCH_ROWS).map(|first| self.batch(first)).collect()
+        })
+    }
+
+    fn batch(&self, first: usize) -> Result<RecordBatch, StoreError> {
+        let last = (first + BATCH_ROWS).min(self.indicators());
+        let mut rows = Rows::with_capacity(last - first);
+        for claims in self.begins[first..=last].windows(2) {
+            let claims = &self.order[claims[0]..claims[1]];
+            let mut row = self.claims.row(claims[0]);
+            claims[1..].iter().for_each(|&more| row.stated.join(&self.claims.taken[more].stated));
+            row.claims = claims.len() as u64;
+            let id = indicator_id(&self.feed, &row);
+            rows.push(std::str::from_utf8(&id).unwrap_or_default(), &row);
+        }
+        rows.finish()
     }
 }
 
@@ -252,15 +277,36 @@ pub fn schema() -> SchemaRef {
     ]))
 }
 
-/// Writes `indicators.parquet`, of [`batches`], into a stage.
-///
-/// # Errors
-/// Where the disk refuses.
-pub fn write(stage: &Stage, batches: &[RecordBatch]) -> Result<(), StoreError> {
-    let file = stage.create(INDICATORS_FILE)?;
-    let path = stage.path().join(INDICATORS_FILE);
-    // an address or name is much like the one before, in the order of their keys
-    tables::write_sorted(file, &path, &schema(), &["value", "original"], batches)
+/// Writes `indicators.parquet` into a stage.
+#[derive(Debug)]
+pub struct IndicatorsWriter(TableWriter);
+
+impl IndicatorsWriter {
+    /// Begins the file.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn new(stage: &Stage) -> Result<Self, StoreError> {
+        let (file, path) = (stage.create(INDICATORS_FILE)?, stage.path().join(INDICATORS_FILE));
+        // an address or name is much like the one before, in the order of their keys
+        TableWriter::new(file, &path, &schema(), &["value", "original"]).map(Self)
+    }
+
+    /// Writes a group of [`Sorted::groups`].
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn group(&mut self, rows: &[RecordBatch]) -> Result<(), StoreError> {
+        self.0.group(rows)
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn finish(self) -> Result<(), StoreError> {
+        self.0.finish()
+    }
 }
 
 /// The rows of the `indicators` table; one batch at least.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::builder::NullBufferBuilder;
@@ -35,7 +35,7 @@ use crate::texts::{Strings, Texts};
 const CREATED_BY: &str = "comity";
 
 /// Rows of a row group: groups are read on all threads.
-const GROUP_ROWS: usize = 1 << 17;
+pub(crate) const GROUP_ROWS: usize = 1 << 17;
 
 /// Most rows of a page: what a reader of one row must decode.
 pub(crate) const PAGE_ROWS: usize = 20_000;
@@ -52,20 +52,6 @@ pub fn properties() -> WriterPropertiesBuilder {
 /// # Errors
 /// Where the disk refuses, or a batch does not fit the schema.
 pub fn write(file: File, path: &Path, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), StoreError> {
-    write_sorted(file, path, schema, &[], batches)
-}
-
-/// [`write`], where texts of the columns `sorted` are much like the one before.
-///
-/// # Errors
-/// Where the disk refuses, or a batch does not fit the schema.
-pub(crate) fn write_sorted(
-    file: File,
-    path: &Path,
-    schema: &SchemaRef,
-    sorted: &[&str],
-    batches: &[RecordBatch],
-) -> Result<(), StoreError> {
     let wrap = |e| StoreError::parquet(path, e);
     let has_null_items =
         |column: &ArrayRef| column.as_list_opt::<i32>().is_some_and(|l| l.values().null_count() > 0);
@@ -78,11 +64,7 @@ pub(crate) fn write_sorted(
         batches.iter().try_for_each(|batch| out.write(batch)).map_err(wrap)?;
         return out.close().map(|_| ()).map_err(wrap);
     }
-    let mut out = writer(file, schema).map_err(wrap)?;
-    let mut write = |group: &[RecordBatch]| {
-        let encoded = encode(out.schema_descr(), schema, sorted, group)?;
-        append(&mut out, encoded)
-    };
+    let mut table = TableWriter::new(file, path, schema, &[])?;
     let (mut group, mut rows) = (Vec::new(), 0);
     for batch in batches {
         let mut at = 0;
@@ -91,16 +73,56 @@ pub(crate) fn write_sorted(
             (at, rows) = (at + part.num_rows(), rows + part.num_rows());
             group.push(part);
             if rows == GROUP_ROWS {
-                write(&group).map_err(wrap)?;
+                table.group(&group)?;
                 group.clear();
                 rows = 0;
             }
         }
     }
     if !group.is_empty() {
-        write(&group).map_err(wrap)?;
+        table.group(&group)?;
     }
-    out.close().map(|_| ()).map_err(wrap)
+    table.finish()
+}
+
+/// A Parquet file, written a row group at a time; all its columns are of types that comity writes itself.
+pub(crate) struct TableWriter {
+    out: SerializedFileWriter<Steady>,
+    path: PathBuf,
+    schema: SchemaRef,
+    /// Columns whose texts are much like the one before.
+    sorted: &'static [&'static str],
+}
+
+impl std::fmt::Debug for TableWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableWriter").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl TableWriter {
+    /// Begins a file.
+    pub(crate) fn new(
+        file: File,
+        path: &Path,
+        schema: &SchemaRef,
+        sorted: &'static [&'static str],
+    ) -> Result<Self, StoreError> {
+        let out = writer(file, schema).map_err(|e| StoreError::parquet(path, e))?;
+        Ok(Self { out, path: path.to_owned(), schema: Arc::clone(schema), sorted })
+    }
+
+    /// Writes a row group.
+    pub(crate) fn group(&mut self, rows: &[RecordBatch]) -> Result<(), StoreError> {
+        let encoded = encode(self.out.schema_descr(), &self.schema, self.sorted, rows);
+        let written = encoded.and_then(|columns| append(&mut self.out, columns));
+        written.map_err(|e| StoreError::parquet(&self.path, e))
+    }
+
+    /// Ends the file.
+    pub(crate) fn finish(self) -> Result<(), StoreError> {
+        self.out.close().map(|_| ()).map_err(|e| StoreError::parquet(&self.path, e))
+    }
 }
 
 /// Whether comity writes columns of this type itself.
@@ -548,12 +570,19 @@ mod tests {
         let path = stage.path().join("t.parquet");
         let total = i64::try_from(GROUP_ROWS).unwrap() + 50_000;
         let batches = [batch(0..10_007), batch(10_007..10_007), batch(10_007..total)];
-        write_sorted(stage.create("t.parquet").unwrap(), &path, &schema, &["sorted"], &batches).unwrap();
-        let (found, read) = read(&path).unwrap();
-        assert_eq!(found.fields(), schema.fields());
-        let all = |batches: &[RecordBatch]| arrow::compute::concat_batches(&schema, batches).unwrap();
-        assert_eq!(all(&read), all(&batches));
-        assert_eq!(unclaimed(&path).unwrap(), None);
+        write(stage.create("t.parquet").unwrap(), &path, &schema, &batches).unwrap();
+        let sorted = stage.path().join("sorted.parquet");
+        let file = stage.create("sorted.parquet").unwrap();
+        let mut table = TableWriter::new(file, &sorted, &schema, &["sorted"]).unwrap();
+        batches.iter().for_each(|batch| table.group(std::slice::from_ref(batch)).unwrap());
+        table.finish().unwrap();
+        for path in [path, sorted] {
+            let (found, read) = read(&path).unwrap();
+            assert_eq!(found.fields(), schema.fields());
+            let all = |batches: &[RecordBatch]| arrow::compute::concat_batches(&schema, batches).unwrap();
+            assert_eq!(all(&read), all(&batches));
+            assert_eq!(unclaimed(&path).unwrap(), None);
+        }
     }
 
     #[test]
