@@ -163,7 +163,8 @@ pub(crate) fn stored_tree(feed: &Path) -> Result<BlockTree, JobError> {
 fn tree(lines: &[Lines], secret: &[u8; 32]) -> Result<BlockTree, JobError> {
     const LINES: usize = 16 * 1024;
     let salts = Salts::new(secret);
-    let mut sorted: Vec<_> = lines.iter().flat_map(Lines::keyed).collect();
+    let mut sorted = Vec::with_capacity(lines.iter().map(Lines::rows).sum());
+    lines.iter().for_each(|part| sorted.extend(part.keyed()));
     sorted.par_sort_by(Lines::order);
     let sorted: Vec<&[u8]> = sorted.into_iter().map(|(_, line)| line).collect();
     let mut begin = 0;

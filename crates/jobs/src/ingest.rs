@@ -30,8 +30,6 @@ use crate::progress::Progress;
 
 /// Bytes of a chunk: one row group of events.
 const CHUNK_BYTES: usize = 4 << 20;
-/// Chunks in flight for each thread.
-const IN_FLIGHT: usize = 2;
 /// Bytes read at once.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Bytes that detection may look at.
@@ -179,7 +177,8 @@ fn in_order<'scope>(
     append: &mut dyn FnMut(Done) -> Result<(), JobError>,
     progress: &dyn Progress,
 ) -> Result<(), JobError> {
-    let most = rayon::current_num_threads() * IN_FLIGHT;
+    // one that is worked on and one that waits for each thread, but for this one, which reads when it has none
+    let most = 2 * rayon::current_num_threads() - 1;
     let (sender, results) = mpsc::channel();
     // what was done before its turn
     let mut waiting = BTreeMap::new();

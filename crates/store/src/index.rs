@@ -494,6 +494,14 @@ impl Merge {
         Ok(())
     }
 
+    /// How many entries there are at most, as far as that is known; those of spilled runs are not.
+    pub(crate) fn most(&self) -> usize {
+        /// Bytes of the shortest entry: kind, field, length of its key, number of rows, first row.
+        const SHORTEST: usize = 5;
+        let of = |source: &Source| source.quads.len() + source.frame.len() / SHORTEST;
+        self.sources.iter().map(of).sum()
+    }
+
     /// The next entry.
     ///
     /// # Errors

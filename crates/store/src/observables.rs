@@ -93,7 +93,8 @@ pub(crate) fn write(file: File, mut entries: Merge) -> Result<u64, StoreError> {
     let schema = schema();
     let mut out = tables::writer(file, &schema).map_err(wrap)?;
     let mut total = 0;
-    let (mut group, mut next) = (Group::default(), Group::default());
+    let most = entries.most();
+    let (mut group, mut next) = (Group::new(most), Group::new(most.saturating_sub(GROUP_ROWS)));
     group.take(&mut entries)?;
     while group.rows() > 0 {
         total += group.rows() as u64;
@@ -108,7 +109,6 @@ pub(crate) fn write(file: File, mut entries: Merge) -> Result<u64, StoreError> {
 }
 
 /// Rows of a row group.
-#[derive(Default)]
 struct Group {
     /// Kind and sort key of the first row of each page: enough to find a page.
     first_keys: Strings,
@@ -122,6 +122,23 @@ struct Group {
 }
 
 impl Group {
+    /// With room for so many rows, or for all that it can have: while it grows it would touch as much again.
+    fn new(rows: usize) -> Self {
+        /// Bytes of a usual value, and of a usual list of rows.
+        const A_VALUE: usize = 16;
+        let rows = rows.min(GROUP_ROWS);
+        Self {
+            first_keys: Strings::default(),
+            kinds: Vec::with_capacity(rows),
+            values: Strings::with_room(rows, A_VALUE),
+            fields: Vec::with_capacity(rows),
+            counts: Vec::with_capacity(rows),
+            rows: Strings::with_room(rows, A_VALUE),
+            altered: Strings::default(),
+            is_altered: Vec::with_capacity(rows),
+        }
+    }
+
     /// Takes entries in place of what it holds, until it is full or there are no more.
     fn take(&mut self, entries: &mut Merge) -> Result<(), StoreError> {
         for strings in [&mut self.first_keys, &mut self.values, &mut self.rows, &mut self.altered] {

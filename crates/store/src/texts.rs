@@ -25,6 +25,13 @@ impl Default for Strings {
 }
 
 impl Strings {
+    /// With room for so many of so many bytes each.
+    pub(crate) fn with_room(count: usize, bytes: usize) -> Self {
+        let mut ends = Vec::with_capacity(count + 1);
+        ends.push(0);
+        Self { bytes: Vec::with_capacity(count * bytes), ends }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ends.len() - 1
     }
