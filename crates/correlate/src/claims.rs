@@ -222,12 +222,19 @@ impl Sorted {
 /// The key ranges and patterns of a part of a feed.
 fn of_part(feed_number: u32, feed: &Feed, part: &Slice) -> Result<Ranges, StoreError> {
     let mut all = Ranges::default();
-    for (at, claimed) in (part.first()..).zip(part.values()) {
-        let claimed = claimed.map_err(|e| feed.indicators.integrity(&e.to_string()))?;
+    let claimed: Result<Vec<Claimed<'_>>, _> = part.values().collect();
+    let claimed = claimed.map_err(|e| feed.indicators.integrity(&e.to_string()))?;
+    let is_pattern =
+        |claimed: &Claimed<'_>| matches!(claimed.kind, Kind::StixPattern | Kind::Substring | Kind::Regex);
+    let numbered = (part.first() as u64..).zip(&claimed);
+    let patterns: Vec<u64> = numbered.filter(|(_, claimed)| is_pattern(claimed)).map(|(at, _)| at).collect();
+    let mut patterns = feed.indicators.fetch(&patterns)?.into_iter().map(|indicator| indicator.claim);
+    for (at, claimed) in (part.first()..).zip(claimed) {
         let target = Target { feed: feed_number, indicator: number(at), part: 0 };
         match claimed.kind {
             Kind::StixPattern => {
-                for (part, alone) in (0..).zip(feed.indicators.get(at)?.claim.parts) {
+                let parts = patterns.next().map(|claim| claim.parts).unwrap_or_default();
+                for (part, alone) in (0..).zip(parts) {
                     // within a pattern an equality is STIX's: exact
                     let (kind, value) = (alone.kind, alone.value.as_str());
                     let spans = key::of_claim(Claimed { kind, value, exact_only: true, prefix: false });
@@ -239,9 +246,9 @@ fn of_part(feed_number: u32, feed: &Feed, part: &Slice) -> Result<Ranges, StoreE
                     Kind::Substring => canonical::compile_regex(&regex::escape(claimed.value)),
                     _ => canonical::compile_regex(claimed.value),
                 };
+                let fields = patterns.next().map(|claim| claim.fields).unwrap_or_default();
                 // feeds accept only what compiles under the same limits
                 if let Ok(regex) = compiled {
-                    let fields = feed.indicators.get(at)?.claim.fields;
                     all.patterns.push(Pattern { target, regex, fields });
                 }
             }

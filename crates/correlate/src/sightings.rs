@@ -16,6 +16,7 @@ use comity_store::columns::time_type;
 use comity_store::feed::Indicator;
 use comity_store::observables::{Index, Observable};
 use comity_store::{StoreError, evidence};
+use rayon::prelude::*;
 
 use crate::CorrelateError;
 use crate::claims::{ClaimIndex, Feed};
@@ -173,42 +174,72 @@ struct Found {
     observable: usize,
 }
 
-/// The sightings of an item, sorted by indicator, record, field and value; one row per (indicator,
-/// record, field, observable value).
+/// The sightings of some items, a batch for each item that has meetings; in a batch sorted by indicator, record,
+/// field and value, one row per (indicator, record, field, observable value).
 ///
 /// # Errors
-/// Where the item's tables do not read.
-pub fn of_item(
-    item: &Evidence,
+/// Where the tables of an item or a feed do not read.
+pub fn of_items(
+    items: &[Evidence],
     feeds: &[Feed],
     claims: &ClaimIndex,
     allow_lists: &AllowLists,
-) -> Result<RecordBatch, CorrelateError> {
+) -> Result<Vec<RecordBatch>, CorrelateError> {
+    let met = items.par_iter().map(|item| met(item, claims)).collect::<Result<Vec<_>, _>>()?;
+    // of all items at once: the feeds are read once
+    let known = indicators_of(met.iter().flatten().flat_map(|met| &met.meetings), feeds)?;
+    let batch =
+        |(item, met): (&Evidence, Option<Met>)| met.map(|met| of_item(item, &met, &known, allow_lists));
+    items.par_iter().zip(met).filter_map(batch).collect()
+}
+
+/// Where an item's index meets the indicators.
+struct Met {
+    index: Index,
+    meetings: Vec<Meeting>,
+}
+
+/// The meetings of an item; none where it has none.
+fn met(item: &Evidence, claims: &ClaimIndex) -> Result<Option<Met>, StoreError> {
     let index = Index::open(&item.item)?;
-    let mut met = meetings(&index, &claims.sorted)?;
-    met.extend(pattern_meetings(&index, claims)?);
-    met.sort_unstable();
-    met.dedup();
-    let mut numbers: Vec<u64> = met.iter().map(|m| m.row).collect();
+    let mut meetings = meetings(&index, &claims.sorted)?;
+    meetings.extend(pattern_meetings(&index, claims)?);
+    meetings.sort_unstable();
+    meetings.dedup();
+    Ok((!meetings.is_empty()).then_some(Met { index, meetings }))
+}
+
+fn of_item(
+    item: &Evidence,
+    met: &Met,
+    known: &[Known<'_>],
+    allow_lists: &AllowLists,
+) -> Result<RecordBatch, CorrelateError> {
+    let mut numbers: Vec<u64> = met.meetings.iter().map(|m| m.row).collect();
     numbers.dedup();
-    let (seen, known) = rayon::join(|| index.fetch(&numbers), || indicators_of(&met, feeds));
-    let (seen, known) = (seen?, known?);
-    let found = found(&met, &numbers, &seen, &known);
-    let events = Events::fetch(item, &found, &known)?;
-    let found = settle(found, &events, &seen, &known);
-    layout(item, allow_lists, &seen, &known, &events, &found)
+    let seen = met.index.fetch(&numbers)?;
+    let found = found(&met.meetings, &numbers, &seen, known);
+    let events = Events::fetch(item, &found, known)?;
+    let found = settle(found, &events, &seen, known);
+    layout(item, allow_lists, &seen, known, &events, &found)
 }
 
 /// The indicators that were met, by feed and position.
-fn indicators_of<'a>(met: &[Meeting], feeds: &'a [Feed]) -> Result<Vec<Known<'a>>, StoreError> {
-    let mut targets: Vec<(u32, u32)> = met.iter().map(|m| (m.target.feed, m.target.indicator)).collect();
+fn indicators_of<'a, 'm>(
+    met: impl Iterator<Item = &'m Meeting>,
+    feeds: &'a [Feed],
+) -> Result<Vec<Known<'a>>, StoreError> {
+    let mut targets: Vec<(u32, u32)> = met.map(|m| (m.target.feed, m.target.indicator)).collect();
     targets.sort_unstable();
     targets.dedup();
-    let known = |target: (u32, u32)| {
-        let feed = &feeds[target.0 as usize];
-        Ok(Known { target, feed, indicator: feed.indicators.get(target.1 as usize)?, rank: 0 })
-    };
-    let mut all: Vec<Known<'a>> = targets.into_iter().map(known).collect::<Result<_, StoreError>>()?;
+    let mut all = Vec::with_capacity(targets.len());
+    for of_feed in targets.chunk_by(|a, b| a.0 == b.0) {
+        let Some(feed) = of_feed.first().and_then(|target| feeds.get(target.0 as usize)) else { continue };
+        let positions: Vec<u64> = of_feed.iter().map(|target| u64::from(target.1)).collect();
+        let indicators = feed.indicators.fetch(&positions)?;
+        let known = |(&target, indicator)| Known { target, feed, indicator, rank: 0 };
+        all.extend(of_feed.iter().zip(indicators).map(known));
+    }
     let mut ids: Vec<String> = all.iter().map(|known| known.indicator.id.clone()).collect();
     ids.sort_unstable();
     for known in &mut all {

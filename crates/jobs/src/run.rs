@@ -22,7 +22,7 @@ use comity_provenance::Sha256Digest;
 use comity_provenance::logical::Lines;
 use comity_store::case::{Case, Identity, Shelf, jurisdiction_of};
 use comity_store::durable::Stage;
-use comity_store::feed::{Indicators, Slice};
+use comity_store::feed::{Indicator, Indicators, Slice};
 use comity_store::journal::Move;
 use comity_store::{StoreError, rows, tables};
 use rayon::prelude::*;
@@ -610,19 +610,15 @@ impl Tables {
             .collect::<Result<_, StoreError>>()?;
         let lists = AllowLists::new(allow_lists.iter().map(|l| l.list.clone()).collect());
         let claims = ClaimIndex::new(&loaded)?;
-        let sightings = evidence
-            .par_iter()
-            .map(|e| {
-                let item = Evidence {
-                    id: e.normalised.id.to_string(),
-                    item: e.item.clone(),
-                    jurisdiction: e.jurisdiction(),
-                    tlp: e.tlp(),
-                    clock_uncertainty_us: e.clock_uncertainty_us(),
-                };
-                sightings::of_item(&item, &loaded, &claims, &lists)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let item = |e: &EvidenceItem| Evidence {
+            id: e.normalised.id.to_string(),
+            item: e.item.clone(),
+            jurisdiction: e.jurisdiction(),
+            tlp: e.tlp(),
+            clock_uncertainty_us: e.clock_uncertainty_us(),
+        };
+        let items: Vec<Evidence> = evidence.iter().map(item).collect();
+        let sightings = sightings::of_items(&items, &loaded, &claims, &lists)?;
         let allow_listed = allow_listed(&loaded, &lists)?;
         let sightings =
             if sightings.is_empty() { vec![RecordBatch::new_empty(sightings::schema())] } else { sightings };
@@ -682,17 +678,22 @@ impl FeedItem {
 /// Indicators that an allow-list names, a row for each list.
 fn allow_listed(feeds: &[Feed], lists: &AllowLists) -> Result<RecordBatch, JobError> {
     let of_part = |feed: &Feed, part: &Slice| {
-        let mut named = Vec::new();
-        for (at, claimed) in (part.first()..).zip(part.values()) {
+        let (mut positions, mut lists_of) = (Vec::new(), Vec::new());
+        for (at, claimed) in (part.first() as u64..).zip(part.values()) {
             let claimed = claimed.map_err(|e| feed.indicators.integrity(&e.to_string()))?;
             let mut names = Vec::new();
             lists.naming(claimed.kind, claimed.value, &mut names);
-            for name in names {
-                let known = feed.indicators.get(at)?;
-                let (kind, name) = (claimed.kind.to_string(), name.to_owned());
-                let feed = [feed.id.clone(), feed.provider.clone()];
-                named.push([feed.as_slice(), &[known.id, kind, known.claim.value, name]].concat());
+            if !names.is_empty() {
+                positions.push(at);
+                lists_of.push(names);
             }
+        }
+        let mut named = Vec::new();
+        for (Indicator { id, claim, .. }, names) in
+            feed.indicators.fetch(&positions)?.into_iter().zip(lists_of)
+        {
+            let row = [feed.id.clone(), feed.provider.clone(), id, claim.kind.to_string(), claim.value];
+            named.extend(names.into_iter().map(|name| [row.as_slice(), &[name.to_owned()]].concat()));
         }
         Ok(named)
     };

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
-    TimestampMicrosecondBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int64Builder, ListBuilder, RecordBatch,
+    StringArray, StringBuilder, TimestampMicrosecondBuilder, UInt64Array,
 };
+use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{
     DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
 };
@@ -432,11 +433,17 @@ fn part_of(text: &str) -> Result<Part, UnknownToken> {
     })
 }
 
-/// The indicators of a feed as they lie in its file, in its order; one is laid out when it is asked for.
+/// Columns that say which keys an indicator covers.
+const KEY_COLUMNS: [&str; 4] = ["kind", "value", "exact_only", "prefix"];
+
+/// The indicators of a feed, in the order of its file. What says which keys they cover is held; of the few that
+/// are met the rest is read when it is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Indicators {
     path: PathBuf,
     parts: Vec<Slice>,
+    /// Their rows, where they lie in no file.
+    rows: Vec<RecordBatch>,
 }
 
 impl Indicators {
@@ -446,28 +453,32 @@ impl Indicators {
     /// Where the file does not read, or has not the columns that comity writes.
     pub fn read(feed: &Path) -> Result<Self, StoreError> {
         let path = feed.join(INDICATORS_FILE);
-        let (found, batches) = tables::read(&path)?;
-        let mut all = Self { path, parts: Vec::new() };
+        let (found, batches) = tables::read_columns(&path, Some(&KEY_COLUMNS))?;
+        let mut all = Self { path, ..Self::default() };
         if found.fields() != schema().fields() {
             return Err(all.integrity("columns are not those that comity writes"));
         }
-        all.take(batches);
+        all.take(&batches, [0, 1, 2, 3]);
         Ok(all)
     }
 
     /// Indicators that lie in no file, from the rows of their table.
     pub fn of(batches: Vec<RecordBatch>) -> Self {
         let mut all = Self::default();
-        all.take(batches);
-        all
+        all.take(&batches, [1, 2, 9, 10]);
+        Self { rows: batches, ..all }
     }
 
-    fn take(&mut self, batches: Vec<RecordBatch>) {
-        let mut next = 0;
-        for rows in batches {
-            let first = next;
-            next += rows.num_rows();
-            self.parts.push(Slice { first, rows });
+    /// Takes the key columns, which stand at these places.
+    fn take(&mut self, batches: &[RecordBatch], [kind, value, exact_only, prefix]: [usize; 4]) {
+        let mut first = 0;
+        for batch in batches {
+            let text = |at: usize| batch.column(at).as_string::<i32>().clone();
+            let flag = |at: usize| batch.column(at).as_boolean().clone();
+            let (kinds, values, exact_only, prefix) =
+                (text(kind), text(value), flag(exact_only), flag(prefix));
+            self.parts.push(Slice { first, kinds, values, exact_only, prefix });
+            first += batch.num_rows();
         }
     }
 
@@ -476,18 +487,31 @@ impl Indicators {
         &self.parts
     }
 
-    /// The indicator at a position.
+    /// The indicators at these positions, which ascend without repetition.
     ///
     /// # Errors
-    /// Where it holds what comity does not write.
-    pub fn get(&self, at: usize) -> Result<Indicator, StoreError> {
-        let part = self.parts.partition_point(|part| part.first <= at).checked_sub(1);
-        let part = part.and_then(|part| self.parts.get(part));
-        let row = |part: &Slice| at.checked_sub(part.first).filter(|row| *row < part.rows.num_rows());
-        let Some((part, row)) = part.and_then(|part| Some((part, row(part)?))) else {
-            return Err(self.integrity("an indicator is missing"));
+    /// Where the file does not read, or holds what comity does not write.
+    pub fn fetch(&self, positions: &[u64]) -> Result<Vec<Indicator>, StoreError> {
+        if positions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batches = if self.path.as_os_str().is_empty() {
+            let wanted = UInt64Array::from(positions.to_vec());
+            let all = concat_batches(&schema(), &self.rows);
+            let taken = all.and_then(|all| take_record_batch(&all, &wanted));
+            vec![taken.map_err(|e| StoreError::arrow(INDICATORS_FILE, e))?]
+        } else {
+            let (schema, group) = (schema(), |position: u64| position / tables::GROUP_ROWS as u64);
+            let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            let groups: Vec<&[u64]> = positions.chunk_by(|&a, &b| group(a) == group(b)).collect();
+            let of_group = |rows: &[u64]| tables::fetch(&self.path, &names, rows);
+            groups.into_par_iter().map(of_group).collect::<Result<Vec<_>, _>>()?.concat()
         };
-        indicator(&part.rows, row).map_err(|e| self.integrity(&e.to_string()))
+        let of_batch = |batch: &RecordBatch| {
+            let one = |row| indicator(batch, row).map_err(|e| self.integrity(&e.to_string()));
+            (0..batch.num_rows()).map(one).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(batches.iter().map(of_batch).collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// What stands in the file is not what comity writes.
@@ -500,7 +524,10 @@ impl Indicators {
 #[derive(Debug, Clone)]
 pub struct Slice {
     first: usize,
-    rows: RecordBatch,
+    kinds: StringArray,
+    values: StringArray,
+    exact_only: BooleanArray,
+    prefix: BooleanArray,
 }
 
 impl Slice {
@@ -514,15 +541,12 @@ impl Slice {
     /// # Errors
     /// Where a kind is none.
     pub fn values(&self) -> impl Iterator<Item = Result<Claimed<'_>, UnknownToken>> {
-        let (kinds, values) =
-            (self.rows.column(1).as_string::<i32>(), self.rows.column(2).as_string::<i32>());
-        let (exact_only, prefix) = (self.rows.column(9).as_boolean(), self.rows.column(10).as_boolean());
-        (0..self.rows.num_rows()).map(move |row| {
+        (0..self.values.len()).map(|row| {
             Ok(Claimed {
-                kind: kinds.value(row).parse()?,
-                value: values.value(row),
-                exact_only: exact_only.value(row),
-                prefix: prefix.value(row),
+                kind: self.kinds.value(row).parse()?,
+                value: self.values.value(row),
+                exact_only: self.exact_only.value(row),
+                prefix: self.prefix.value(row),
             })
         })
     }

@@ -255,12 +255,24 @@ pub(crate) fn append(
 /// # Errors
 /// Where it does not read.
 pub fn read(path: &Path) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
+    read_columns(path, None)
+}
+
+/// The schema of a Parquet file, and its rows: all their columns, or those of these names.
+pub(crate) fn read_columns(
+    path: &Path,
+    names: Option<&[&str]>,
+) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
     let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| StoreError::parquet(path, e))?;
     let (schema, metadata) = (Arc::clone(reader.schema()), Arc::clone(reader.metadata()));
+    let mask = match names {
+        Some(names) => ProjectionMask::columns(reader.parquet_schema(), names.iter().copied()),
+        None => ProjectionMask::all(),
+    };
     let of_group = |group: usize| -> Result<Vec<RecordBatch>, StoreError> {
-        let reader =
-            with_footer(&metadata, path)?.with_row_groups(vec![group]).with_batch_size(1 << 16).build();
+        let reader = with_footer(&metadata, path)?.with_projection(mask.clone());
+        let reader = reader.with_row_groups(vec![group]).with_batch_size(1 << 16).build();
         let batches = reader.map_err(|e| StoreError::parquet(path, e))?;
         batches.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))
     };
