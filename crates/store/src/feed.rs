@@ -676,3 +676,53 @@ fn indicator(batch: &RecordBatch, row: usize) -> Result<Indicator, UnknownToken>
         claims: number(8).and_then(|c| u64::try_from(c).ok()).unwrap_or(0),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_fetched_from_the_file_is_what_was_claimed() {
+        let count = tables::GROUP_ROWS + 100;
+        let mut claims = Claims::default();
+        for number in 0..count {
+            let value = std::net::Ipv4Addr::from_bits(u32::try_from(number).unwrap()).to_string();
+            let fields = if number % 3 == 0 { vec![Field::SrcIp, Field::DstIp] } else { Vec::new() };
+            let confidence = (number % 7 > 0).then_some(50);
+            // every tenth is claimed twice
+            for _ in 0..=usize::from(number % 10 == 0) {
+                let fields = fields.clone();
+                claims.push(Claim { fields, confidence, ..Claim::new(Kind::Ipv4Addr, &value, &value) });
+            }
+        }
+        let sorted = claims.sorted(Sha256Digest::of(b"feed"));
+        let groups: Vec<Vec<RecordBatch>> = sorted.groups().collect::<Result<_, _>>().unwrap();
+        assert_eq!((sorted.indicators(), groups.len()), (count, 2));
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = Stage::new(scratch.path(), "feed").unwrap();
+        let mut table = IndicatorsWriter::new(&stage).unwrap();
+        groups.iter().for_each(|group| table.group(group).unwrap());
+        table.finish().unwrap();
+
+        let (held, read) = (Indicators::of(groups.concat()), Indicators::read(stage.path()).unwrap());
+        let values = |all: &Indicators| -> Vec<String> {
+            all.parts()
+                .iter()
+                .flat_map(Slice::values)
+                .map(|claimed| claimed.unwrap().value.to_owned())
+                .collect()
+        };
+        assert_eq!(values(&read), values(&held));
+        let border = tables::GROUP_ROWS as u64;
+        let positions = [0, 1, 30, border - 1, border, border + 1, count as u64 - 1];
+        let found = read.fetch(&positions).unwrap();
+        assert_eq!(found, held.fetch(&positions).unwrap());
+        let of = |at: usize| (&*found[at].claim.value, found[at].claims, found[at].claim.fields.len());
+        assert_eq!(
+            [of(0), of(1), of(2), of(4)],
+            [("0.0.0.0", 2, 2), ("0.0.0.1", 1, 0), ("0.0.0.30", 2, 2), ("0.2.0.0", 1, 0)]
+        );
+        assert!(read.fetch(&[count as u64]).is_err());
+        assert!(read.fetch(&[]).unwrap().is_empty());
+    }
+}
