@@ -381,15 +381,15 @@ pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreE
     open_as(path, PageIndexPolicy::Required)
 }
 
-/// Opens a file whose statistics will not be asked for, but those of pages where `statistics` says so.
+/// Opens a file whose statistics will not be asked for; its page index, which says where each page of each column lies
+/// and what its values begin with, is read where `page_index` says so.
 fn open_as(
     path: &Path,
-    statistics: PageIndexPolicy,
+    page_index: PageIndexPolicy,
 ) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
     let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
     let options = ArrowReaderOptions::new()
-        .with_offset_index_policy(PageIndexPolicy::Required)
-        .with_column_index_policy(statistics)
+        .with_page_index_policy(page_index)
         .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
@@ -397,8 +397,9 @@ fn open_as(
         .map_err(|e| StoreError::parquet(path, e))
 }
 
-/// Reads columns of some rows of a Parquet file: `rows` ascending, without repetition. Pages
-/// without such a row are neither read nor decoded. The columns come in file order.
+/// Reads columns of some rows of a Parquet file: `rows` ascending, without repetition. Row groups
+/// without such a row are passed over; the page index of all columns would take longer than it spares. The columns come
+/// in file order.
 ///
 /// # Errors
 /// Where the file does not read, or lacks a column.
