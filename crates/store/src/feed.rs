@@ -511,7 +511,12 @@ impl Indicators {
             let one = |row| indicator(batch, row).map_err(|e| self.integrity(&e.to_string()));
             (0..batch.num_rows()).map(one).collect::<Result<Vec<_>, _>>()
         };
-        Ok(batches.iter().map(of_batch).collect::<Result<Vec<_>, _>>()?.concat())
+        let found = batches.iter().map(of_batch).collect::<Result<Vec<_>, _>>()?.concat();
+        if found.len() == positions.len() {
+            Ok(found)
+        } else {
+            Err(self.integrity("an indicator is missing"))
+        }
     }
 
     /// What stands in the file is not what comity writes.
