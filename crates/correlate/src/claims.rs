@@ -7,7 +7,7 @@ use std::sync::Arc;
 use comity_model::key::{self, Claimed, Span};
 use comity_model::{Field, Kind, Tlp, canonical};
 use comity_store::StoreError;
-use comity_store::feed::{Indicators, Slice};
+use comity_store::feed::{Indicator, Indicators, Slice};
 use comity_store::index::order;
 use comity_store::observables::{Index, IndexKey};
 use rayon::prelude::*;
@@ -221,38 +221,33 @@ impl Sorted {
 
 /// The key ranges and patterns of a part of a feed.
 fn of_part(feed_number: u32, feed: &Feed, part: &Slice) -> Result<Ranges, StoreError> {
-    let mut all = Ranges::default();
-    let claimed: Result<Vec<Claimed<'_>>, _> = part.values().collect();
-    let claimed = claimed.map_err(|e| feed.indicators.integrity(&e.to_string()))?;
-    let is_pattern =
-        |claimed: &Claimed<'_>| matches!(claimed.kind, Kind::StixPattern | Kind::Substring | Kind::Regex);
-    let numbered = (part.first() as u64..).zip(&claimed);
-    let patterns: Vec<u64> = numbered.filter(|(_, claimed)| is_pattern(claimed)).map(|(at, _)| at).collect();
-    let mut patterns = feed.indicators.fetch(&patterns)?.into_iter().map(|indicator| indicator.claim);
-    for (at, claimed) in (part.first()..).zip(claimed) {
-        let target = Target { feed: feed_number, indicator: number(at), part: 0 };
+    let (mut all, mut patterns) = (Ranges::default(), Vec::new());
+    let target =
+        |at: u64| Target { feed: feed_number, indicator: u32::try_from(at).unwrap_or(u32::MAX), part: 0 };
+    for (at, claimed) in (part.first() as u64..).zip(part.values()) {
+        let claimed = claimed.map_err(|e| feed.indicators.integrity(&e.to_string()))?;
         match claimed.kind {
+            Kind::StixPattern | Kind::Substring | Kind::Regex => patterns.push(at),
+            _ => key::of_claim(claimed).iter().for_each(|span| all.push(span, target(at))),
+        }
+    }
+    for (&at, Indicator { claim, .. }) in patterns.iter().zip(feed.indicators.fetch(&patterns)?) {
+        let compiled = match claim.kind {
             Kind::StixPattern => {
-                let parts = patterns.next().map(|claim| claim.parts).unwrap_or_default();
-                for (part, alone) in (0..).zip(parts) {
+                for (part, alone) in (0..).zip(claim.parts) {
                     // within a pattern an equality is STIX's: exact
                     let (kind, value) = (alone.kind, alone.value.as_str());
                     let spans = key::of_claim(Claimed { kind, value, exact_only: true, prefix: false });
-                    spans.iter().for_each(|span| all.push(span, Target { part, ..target }));
+                    spans.iter().for_each(|span| all.push(span, Target { part, ..target(at) }));
                 }
+                continue;
             }
-            Kind::Substring | Kind::Regex => {
-                let compiled = match claimed.kind {
-                    Kind::Substring => canonical::compile_regex(&regex::escape(claimed.value)),
-                    _ => canonical::compile_regex(claimed.value),
-                };
-                let fields = patterns.next().map(|claim| claim.fields).unwrap_or_default();
-                // feeds accept only what compiles under the same limits
-                if let Ok(regex) = compiled {
-                    all.patterns.push(Pattern { target, regex, fields });
-                }
-            }
-            _ => key::of_claim(claimed).iter().for_each(|span| all.push(span, target)),
+            Kind::Substring => canonical::compile_regex(&regex::escape(&claim.value)),
+            _ => canonical::compile_regex(&claim.value),
+        };
+        // feeds accept only what compiles under the same limits
+        if let Ok(regex) = compiled {
+            all.patterns.push(Pattern { target: target(at), regex, fields: claim.fields });
         }
     }
     Ok(all)
@@ -263,10 +258,24 @@ fn number(at: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use comity_model::Claim;
+    use comity_store::durable::Stage;
     use comity_store::feed;
+
+    /// The index of a feed with these claims, in this order.
+    pub(crate) fn index_of(claims: impl IntoIterator<Item = Claim>) -> ClaimIndex {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = Stage::new(scratch.path(), "feed").unwrap();
+        let indicator = |claim| Indicator { id: String::new(), claim, claims: 1 };
+        let mut table = feed::writer(&stage).unwrap();
+        table.group(&feed::batches(&claims.into_iter().map(indicator).collect::<Vec<_>>()).unwrap()).unwrap();
+        table.finish().unwrap();
+        let indicators = Indicators::read(stage.path()).unwrap();
+        let feeds = [Feed { id: String::new(), provider: String::new(), tlp: None, indicators }];
+        ClaimIndex::new(&feeds).unwrap()
+    }
 
     #[test]
     fn a_range_of_one_key_says_its_value() {
@@ -289,10 +298,7 @@ mod tests {
         ];
         for (claim, expected) in claims {
             let shown = claim.value.clone();
-            let indicator = feed::Indicator { id: String::new(), claim, claims: 1 };
-            let indicators = Indicators::of(feed::batches(&[indicator]).unwrap());
-            let feeds = [Feed { id: String::new(), provider: String::new(), tlp: None, indicators }];
-            let sorted = ClaimIndex::new(&feeds).unwrap().sorted;
+            let sorted = index_of([claim]).sorted;
             let only = |range| {
                 let mut value = Vec::new();
                 sorted.write_only_value(range, &mut value).and_then(|()| String::from_utf8(value).ok())

@@ -62,9 +62,8 @@ impl Sweep<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::{ClaimIndex, Feed};
+    use crate::claims::tests::index_of;
     use comity_model::{Claim, Kind, key};
-    use comity_store::feed::{self, Indicator, Indicators};
     use proptest::prelude::*;
 
     fn name() -> impl Strategy<Value = String> {
@@ -114,10 +113,7 @@ mod tests {
             names in proptest::collection::btree_set(name(), 0..20),
             addresses in proptest::collection::btree_set(address(), 0..20),
         ) {
-            let indicators = claims.iter().map(|c| Indicator { id: String::new(), claim: c.clone(), claims: 1 });
-            let indicators = Indicators::of(feed::batches(&indicators.collect::<Vec<_>>()).unwrap());
-            let feeds = [Feed { id: String::new(), provider: String::new(), tlp: None, indicators }];
-            let index = ClaimIndex::new(&feeds).unwrap().sorted;
+            let index = index_of(claims.iter().cloned()).sorted;
             let mut values: Vec<(Kind, String)> = names.into_iter().map(|n| (Kind::DomainName, n)).collect();
             values.extend(addresses.into_iter().map(|a| (Kind::Ipv4Addr, a)));
             let mut keyed: Vec<_> = values.iter().map(|(k, v)| (*k, key::of_observable(*k, v), v)).collect();

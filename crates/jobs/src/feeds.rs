@@ -9,7 +9,7 @@ use comity_provenance::logical::{Lines, in_time};
 use comity_provenance::record_tree::{BlockTree, ChunkTree, Salts, TreeBuilder, leaf};
 use comity_store::case::FeedRecord;
 use comity_store::durable::Stage;
-use comity_store::feed::{Claims, INDICATORS_FILE, IndicatorsWriter, MAX_CLAIM_BYTES};
+use comity_store::feed::{Claims, INDICATORS_FILE, MAX_CLAIM_BYTES};
 use comity_store::record_tree;
 use comity_store::source::{self, Damage, plain_name};
 use comity_store::tables::{self, RejectRow, excerpt};
@@ -118,7 +118,7 @@ pub fn write(
     let mut record = feed.record;
     let sorted = feed.claims.sorted(record.id);
     record.indicators = sorted.indicators() as u64;
-    let (mut table, mut lines) = (IndicatorsWriter::new(stage)?, Vec::new());
+    let (mut table, mut lines) = (comity_store::feed::writer(stage)?, Vec::new());
     for group in sorted.groups() {
         let group = group?;
         let (written, own) = rayon::join(|| table.group(&group), || run::lines_of("indicators", &group));

@@ -13,7 +13,7 @@ use comity_provenance::record_tree::ProvenRecord;
 use comity_store::chunk::{ChunkBuilder, Place};
 use comity_store::durable::Stage;
 use comity_store::evidence::EvidenceWriter;
-use comity_store::feed::{self, Indicator, IndicatorsWriter};
+use comity_store::feed::{self, Indicator};
 use comity_store::tables::{RejectRow, excerpt};
 
 use crate::JobError;
@@ -122,7 +122,7 @@ fn reject_row(record: &ProvenRecord, reject: Reject) -> RejectRow {
 /// A feed with these indicators alone.
 fn sparse_feed(item: &FeedItem, indicators: &[Indicator], scratch: &Path) -> Result<FeedItem, JobError> {
     let stage = Stage::new(scratch, "feed")?;
-    let mut table = IndicatorsWriter::new(&stage)?;
+    let mut table = feed::writer(&stage)?;
     table.group(&feed::batches(indicators)?)?;
     table.finish()?;
     let place = scratch.join(format!("feed-{}", item.record.id));

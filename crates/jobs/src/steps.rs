@@ -7,7 +7,6 @@ use comity_parse::feed::FEED_FORMATS;
 use comity_provenance::bag::{self, ValueFault};
 use comity_store::case::FeedRecord;
 use comity_store::case::{Case, Identity};
-use comity_store::feed::{Indicators, Slice};
 use comity_store::tables::RejectRow;
 use serde::Serialize;
 
@@ -140,13 +139,7 @@ pub fn feed_check(path: &Path, declared: &Feed) -> Result<FeedCheck, JobError> {
     let sorted = read.claims.sorted(record.id);
     record.indicators = sorted.indicators() as u64;
     let mut kinds = BTreeMap::new();
-    for group in sorted.groups() {
-        let indicators = Indicators::of(group?);
-        for claimed in indicators.parts().iter().flat_map(Slice::values) {
-            let kind = claimed.map_err(|e| indicators.integrity(&e.to_string()))?.kind.as_str();
-            *kinds.entry(kind).or_default() += 1;
-        }
-    }
+    sorted.kinds().for_each(|kind| *kinds.entry(kind.as_str()).or_default() += 1);
     Ok(FeedCheck { record, kinds, rejects })
 }
 

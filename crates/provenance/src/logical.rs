@@ -128,10 +128,8 @@ impl Lines {
         self.lines.push(Line { first: u64::from_be_bytes(first), start, end });
     }
 
-    /// Sorts these lines before they are joined to others, which spares [`Self::sorted`] most of its work; room that
-    /// they did not take is given back.
+    /// Sorts these lines before they are joined to others, which spares [`Self::sorted`] most of its work.
     pub fn sort(&mut self) {
-        self.bytes.shrink_to_fit();
         let bytes = &self.bytes;
         let of = |line: &Line| text(&bytes[line.start..line.end]);
         self.lines.sort_unstable_by(|a, b| a.first.cmp(&b.first).then_with(|| of(a).cmp(of(b))));

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int64Builder, ListBuilder, RecordBatch,
-    StringArray, StringBuilder, TimestampMicrosecondBuilder, UInt64Array,
+    StringArray, StringBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{
     DataType, Field as ArrowField, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
 };
 use comity_model::key::Claimed;
 use comity_model::{Claim, Field, Kind, Part, Tlp, UnknownToken, key};
 use comity_provenance::{Sha256Digest, Sha256Hasher};
+use parquet::arrow::ProjectionMask;
+use parquet::file::metadata::ParquetMetaData;
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -165,6 +166,12 @@ impl Sorted {
         self.begins.len() - 1
     }
 
+    /// Kind of each indicator.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        let firsts = self.begins.iter().filter_map(|&begin| self.order.get(begin));
+        firsts.map(|&first| self.claims.taken[first].stated.kind)
+    }
+
     /// The rows of each row group of the `indicators` table, made when it is asked for: those of all take more
     /// memory than the claims. One group at least, and one batch in it.
     pub fn groups(&self) -> impl Iterator<Item = Result<Vec<RecordBatch>, StoreError>> {
@@ -278,36 +285,14 @@ pub fn schema() -> SchemaRef {
     ]))
 }
 
-/// Writes `indicators.parquet` into a stage.
-#[derive(Debug)]
-pub struct IndicatorsWriter(TableWriter);
-
-impl IndicatorsWriter {
-    /// Begins the file.
-    ///
-    /// # Errors
-    /// Where the disk refuses.
-    pub fn new(stage: &Stage) -> Result<Self, StoreError> {
-        let (file, path) = (stage.create(INDICATORS_FILE)?, stage.path().join(INDICATORS_FILE));
-        // an address or name is much like the one before, in the order of their keys
-        TableWriter::new(file, &path, &schema(), &["value", "original"]).map(Self)
-    }
-
-    /// Writes a group of [`Sorted::groups`].
-    ///
-    /// # Errors
-    /// Where the disk refuses.
-    pub fn group(&mut self, rows: &[RecordBatch]) -> Result<(), StoreError> {
-        self.0.group(rows)
-    }
-
-    /// Ends the file.
-    ///
-    /// # Errors
-    /// Where the disk refuses.
-    pub fn finish(self) -> Result<(), StoreError> {
-        self.0.finish()
-    }
+/// Begins `indicators.parquet` in a stage; its row groups are those of [`Sorted::groups`].
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn writer(stage: &Stage) -> Result<TableWriter, StoreError> {
+    let (file, path) = (stage.create(INDICATORS_FILE)?, stage.path().join(INDICATORS_FILE));
+    // an address or name is much like the one before, in the order of their keys
+    TableWriter::new(file, &path, &schema(), &["value", "original"])
 }
 
 /// The rows of the `indicators` table; one batch at least.
@@ -433,17 +418,16 @@ fn part_of(text: &str) -> Result<Part, UnknownToken> {
     })
 }
 
-/// Columns that say which keys an indicator covers.
-const KEY_COLUMNS: [&str; 4] = ["kind", "value", "exact_only", "prefix"];
+/// Places in the schema of what says which keys an indicator covers: kind, value, `exact_only`, prefix.
+const KEY_COLUMNS: [usize; 4] = [1, 2, 9, 10];
 
 /// The indicators of a feed, in the order of its file. What says which keys they cover is held; of the few that
 /// are met the rest is read when it is asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Indicators {
     path: PathBuf,
+    footer: Arc<ParquetMetaData>,
     parts: Vec<Slice>,
-    /// Their rows, where they lie in no file.
-    rows: Vec<RecordBatch>,
 }
 
 impl Indicators {
@@ -453,33 +437,21 @@ impl Indicators {
     /// Where the file does not read, or has not the columns that comity writes.
     pub fn read(feed: &Path) -> Result<Self, StoreError> {
         let path = feed.join(INDICATORS_FILE);
-        let (found, batches) = tables::read_columns(&path, Some(&KEY_COLUMNS))?;
-        let mut all = Self { path, ..Self::default() };
-        if found.fields() != schema().fields() {
+        let reader = tables::open_rows(&path)?;
+        let mut all = Self { path, footer: Arc::clone(reader.metadata()), parts: Vec::new() };
+        if reader.schema().fields() != schema().fields() {
             return Err(all.integrity("columns are not those that comity writes"));
         }
-        all.take(&batches, [0, 1, 2, 3]);
-        Ok(all)
-    }
-
-    /// Indicators that lie in no file, from the rows of their table.
-    pub fn of(batches: Vec<RecordBatch>) -> Self {
-        let mut all = Self::default();
-        all.take(&batches, [1, 2, 9, 10]);
-        Self { rows: batches, ..all }
-    }
-
-    /// Takes the key columns, which stand at these places.
-    fn take(&mut self, batches: &[RecordBatch], [kind, value, exact_only, prefix]: [usize; 4]) {
+        let columns = ProjectionMask::roots(reader.parquet_schema(), KEY_COLUMNS);
         let mut first = 0;
-        for batch in batches {
+        for batch in tables::read_columns(&all.footer, &all.path, &columns)? {
             let text = |at: usize| batch.column(at).as_string::<i32>().clone();
             let flag = |at: usize| batch.column(at).as_boolean().clone();
-            let (kinds, values, exact_only, prefix) =
-                (text(kind), text(value), flag(exact_only), flag(prefix));
-            self.parts.push(Slice { first, kinds, values, exact_only, prefix });
+            let (kinds, values, exact_only, prefix) = (text(0), text(1), flag(2), flag(3));
+            all.parts.push(Slice { first, kinds, values, exact_only, prefix });
             first += batch.num_rows();
         }
+        Ok(all)
     }
 
     /// The indicators, in parts.
@@ -492,21 +464,14 @@ impl Indicators {
     /// # Errors
     /// Where the file does not read, or holds what comity does not write.
     pub fn fetch(&self, positions: &[u64]) -> Result<Vec<Indicator>, StoreError> {
-        if positions.is_empty() {
-            return Ok(Vec::new());
-        }
-        let batches = if self.path.as_os_str().is_empty() {
-            let wanted = UInt64Array::from(positions.to_vec());
-            let all = concat_batches(&schema(), &self.rows);
-            let taken = all.and_then(|all| take_record_batch(&all, &wanted));
-            vec![taken.map_err(|e| StoreError::arrow(INDICATORS_FILE, e))?]
-        } else {
-            let (schema, group) = (schema(), |position: u64| position / tables::GROUP_ROWS as u64);
-            let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-            let groups: Vec<&[u64]> = positions.chunk_by(|&a, &b| group(a) == group(b)).collect();
-            let of_group = |rows: &[u64]| tables::fetch(&self.path, &names, rows);
-            groups.into_par_iter().map(of_group).collect::<Result<Vec<_>, _>>()?.concat()
+        let (schema, group) = (schema(), |position: u64| position / tables::GROUP_ROWS as u64);
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let of_group = |rows: &[u64]| {
+            let reader = tables::with_footer(&self.footer, &self.path)?;
+            tables::fetch_ranges(reader, &self.path, &names, tables::runs(rows))
         };
+        let groups: Vec<&[u64]> = positions.chunk_by(|&a, &b| group(a) == group(b)).collect();
+        let batches = groups.into_par_iter().map(of_group).collect::<Result<Vec<_>, _>>()?.concat();
         let of_batch = |batch: &RecordBatch| {
             let one = |row| indicator(batch, row).map_err(|e| self.integrity(&e.to_string()));
             (0..batch.num_rows()).map(one).collect::<Result<Vec<_>, _>>()
@@ -705,23 +670,21 @@ mod tests {
         assert_eq!((sorted.indicators(), groups.len()), (count, 2));
         let scratch = tempfile::tempdir().unwrap();
         let stage = Stage::new(scratch.path(), "feed").unwrap();
-        let mut table = IndicatorsWriter::new(&stage).unwrap();
+        let mut table = writer(&stage).unwrap();
         groups.iter().for_each(|group| table.group(group).unwrap());
         table.finish().unwrap();
 
-        let (held, read) = (Indicators::of(groups.concat()), Indicators::read(stage.path()).unwrap());
-        let values = |all: &Indicators| -> Vec<String> {
-            all.parts()
-                .iter()
-                .flat_map(Slice::values)
-                .map(|claimed| claimed.unwrap().value.to_owned())
-                .collect()
-        };
-        assert_eq!(values(&read), values(&held));
+        let read = Indicators::read(stage.path()).unwrap();
+        let made = arrow::compute::concat_batches(&schema(), groups.iter().flatten()).unwrap();
+        let values = made.column(2).as_string::<i32>().iter().flatten();
+        let read_values = read.parts().iter().flat_map(Slice::values).map(|claimed| claimed.unwrap().value);
+        assert!(read_values.eq(values));
+        assert_eq!(sorted.kinds().filter(|kind| *kind == Kind::Ipv4Addr).count(), count);
         let border = tables::GROUP_ROWS as u64;
         let positions = [0, 1, 30, border - 1, border, border + 1, count as u64 - 1];
         let found = read.fetch(&positions).unwrap();
-        assert_eq!(found, held.fetch(&positions).unwrap());
+        let at = |&position: &u64| indicator(&made, usize::try_from(position).unwrap()).unwrap();
+        assert_eq!(found, positions.iter().map(at).collect::<Vec<_>>());
         let of = |at: usize| (&*found[at].claim.value, found[at].claims, found[at].claim.fields.len());
         assert_eq!(
             [of(0), of(1), of(2), of(4)],

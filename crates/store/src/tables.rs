@@ -79,14 +79,12 @@ pub fn write(file: File, path: &Path, schema: &SchemaRef, batches: &[RecordBatch
             }
         }
     }
-    if !group.is_empty() {
-        table.group(&group)?;
-    }
+    table.group(&group)?;
     table.finish()
 }
 
 /// A Parquet file, written a row group at a time; all its columns are of types that comity writes itself.
-pub(crate) struct TableWriter {
+pub struct TableWriter {
     out: SerializedFileWriter<Steady>,
     path: PathBuf,
     schema: SchemaRef,
@@ -112,15 +110,24 @@ impl TableWriter {
         Ok(Self { out, path: path.to_owned(), schema: Arc::clone(schema), sorted })
     }
 
-    /// Writes a row group.
-    pub(crate) fn group(&mut self, rows: &[RecordBatch]) -> Result<(), StoreError> {
+    /// Writes a row group, unless there are no rows.
+    ///
+    /// # Errors
+    /// Where the disk refuses, or a batch does not fit the schema.
+    pub fn group(&mut self, rows: &[RecordBatch]) -> Result<(), StoreError> {
+        if rows.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(());
+        }
         let encoded = encode(self.out.schema_descr(), &self.schema, self.sorted, rows);
         let written = encoded.and_then(|columns| append(&mut self.out, columns));
         written.map_err(|e| StoreError::parquet(&self.path, e))
     }
 
     /// Ends the file.
-    pub(crate) fn finish(self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn finish(self) -> Result<(), StoreError> {
         self.out.close().map(|_| ()).map_err(|e| StoreError::parquet(&self.path, e))
     }
 }
@@ -255,30 +262,27 @@ pub(crate) fn append(
 /// # Errors
 /// Where it does not read.
 pub fn read(path: &Path) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
-    read_columns(path, None)
-}
-
-/// The schema of a Parquet file, and its rows: all their columns, or those of these names.
-pub(crate) fn read_columns(
-    path: &Path,
-    names: Option<&[&str]>,
-) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
     let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| StoreError::parquet(path, e))?;
-    let (schema, metadata) = (Arc::clone(reader.schema()), Arc::clone(reader.metadata()));
-    let mask = match names {
-        Some(names) => ProjectionMask::columns(reader.parquet_schema(), names.iter().copied()),
-        None => ProjectionMask::all(),
-    };
+    let schema = Arc::clone(reader.schema());
+    Ok((schema, read_columns(reader.metadata(), path, &ProjectionMask::all())?))
+}
+
+/// Reads columns of all rows of a Parquet file whose footer was read before.
+pub(crate) fn read_columns(
+    footer: &Arc<ParquetMetaData>,
+    path: &Path,
+    columns: &ProjectionMask,
+) -> Result<Vec<RecordBatch>, StoreError> {
     let of_group = |group: usize| -> Result<Vec<RecordBatch>, StoreError> {
-        let reader = with_footer(&metadata, path)?.with_projection(mask.clone());
+        let reader = with_footer(footer, path)?.with_projection(columns.clone());
         let reader = reader.with_row_groups(vec![group]).with_batch_size(1 << 16).build();
         let batches = reader.map_err(|e| StoreError::parquet(path, e))?;
         batches.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))
     };
-    let groups = metadata.num_row_groups();
+    let groups = footer.num_row_groups();
     let batches: Vec<Vec<_>> = (0..groups).into_par_iter().map(of_group).collect::<Result<_, _>>()?;
-    Ok((schema, batches.into_iter().flatten().collect()))
+    Ok(batches.into_iter().flatten().collect())
 }
 
 /// Opens a Parquet file whose footer was read before.
@@ -381,6 +385,12 @@ pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreE
     open_as(path, PageIndexPolicy::Required)
 }
 
+/// Opens a Parquet file without its page index: that of all columns takes longer to read than it spares one who wants
+/// few rows, or all.
+pub(crate) fn open_rows(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
+    open_as(path, PageIndexPolicy::Skip)
+}
+
 /// Opens a file whose statistics will not be asked for; its page index, which says where each page of each column lies
 /// and what its values begin with, is read where `page_index` says so.
 fn open_as(
@@ -398,13 +408,12 @@ fn open_as(
 }
 
 /// Reads columns of some rows of a Parquet file: `rows` ascending, without repetition. Row groups
-/// without such a row are passed over; the page index of all columns would take longer than it spares. The columns come
-/// in file order.
+/// without such a row are passed over. The columns come in file order.
 ///
 /// # Errors
 /// Where the file does not read, or lacks a column.
 pub fn fetch(path: &Path, columns: &[&str], rows: &[u64]) -> Result<Vec<RecordBatch>, StoreError> {
-    fetch_ranges(open_as(path, PageIndexPolicy::Skip)?, path, columns, runs(rows))
+    fetch_ranges(open_rows(path)?, path, columns, runs(rows))
 }
 
 /// Ascending numbers of rows as ranges.
@@ -589,6 +598,7 @@ mod tests {
         let mut table = TableWriter::new(file, &sorted, &schema, &["sorted"]).unwrap();
         batches.iter().for_each(|batch| table.group(std::slice::from_ref(batch)).unwrap());
         table.finish().unwrap();
+        assert_eq!(open(&sorted).unwrap().metadata().num_row_groups(), 2, "a group without rows was written");
         for path in [path, sorted] {
             let (found, read) = read(&path).unwrap();
             assert_eq!(found.fields(), schema.fields());
