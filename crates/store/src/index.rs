@@ -53,7 +53,7 @@ pub(crate) const ALTERED: Posting = 1;
 const ROW_SHIFT: u32 = 1;
 const ROW_BITS: u32 = 23;
 /// Most rows of a chunk; eight million records need as many bytes.
-pub(crate) const MAX_ROWS: u32 = 1 << ROW_BITS;
+pub const MAX_ROWS: u32 = 1 << ROW_BITS;
 /// Bits of a posting below which value, field and derived stand.
 pub(crate) const ROW_END: u32 = ROW_SHIFT + ROW_BITS;
 /// The value is part of another one; not in a run.
@@ -558,7 +558,7 @@ fn run_error(error: io::Error) -> StoreError {
     StoreError::io("index run".as_ref(), error)
 }
 
-fn bad(message: &str) -> io::Error {
+pub(crate) fn bad(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
@@ -576,7 +576,7 @@ fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn read_varint(input: &mut &[u8]) -> io::Result<u64> {
+pub(crate) fn read_varint(input: &mut &[u8]) -> io::Result<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let Some((&byte, rest)) = input.split_first() else { return Err(bad("entry is cut off")) };
@@ -593,13 +593,13 @@ fn read_varint(input: &mut &[u8]) -> io::Result<u64> {
     Err(bad("number too large"))
 }
 
-fn read_array<const N: usize>(input: &mut &[u8]) -> io::Result<[u8; N]> {
+pub(crate) fn read_array<const N: usize>(input: &mut &[u8]) -> io::Result<[u8; N]> {
     let (array, rest) = input.split_first_chunk().ok_or_else(|| bad("entry is cut off"))?;
     *input = rest;
     Ok(*array)
 }
 
-fn read_bytes<'a>(input: &mut &'a [u8]) -> io::Result<&'a [u8]> {
+pub(crate) fn read_bytes<'a>(input: &mut &'a [u8]) -> io::Result<&'a [u8]> {
     let length = usize::try_from(read_varint(input)?).unwrap_or(usize::MAX);
     let (bytes, rest) = input.split_at_checked(length).ok_or_else(|| bad("entry is cut off"))?;
     *input = rest;

@@ -27,6 +27,7 @@ use rayon::prelude::*;
 
 use crate::StoreError;
 use crate::durable::Steady;
+use crate::footer::Footer;
 use crate::pages::{EncodedColumn, PageEncoder, Shape, Values};
 use crate::texts::{Strings, Texts};
 
@@ -408,12 +409,18 @@ fn open_as(
 }
 
 /// Reads columns of some rows of a Parquet file: `rows` ascending, without repetition. Row groups
-/// without such a row are passed over. The columns come in file order.
+/// without such a row are passed over, and what the footer says of them. The columns come in file order.
 ///
 /// # Errors
 /// Where the file does not read, or lacks a column.
 pub fn fetch(path: &Path, columns: &[&str], rows: &[u64]) -> Result<Vec<RecordBatch>, StoreError> {
-    fetch_ranges(open_rows(path)?, path, columns, runs(rows))
+    let mut file = File::open(path).map_err(|e| StoreError::io(path, e))?;
+    let footer = Footer::read(&mut file, path)?;
+    let wanted = Wanted::of(footer.rows(), runs(rows), path)?;
+    let footer = footer.of_groups(&wanted.groups).map_err(|e| StoreError::parquet(path, e))?;
+    let metadata = ArrowReaderMetadata::try_new(Arc::new(footer), ArrowReaderOptions::new());
+    let metadata = metadata.map_err(|e| StoreError::parquet(path, e))?;
+    wanted.read(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata), path, columns)
 }
 
 /// Ascending numbers of rows as ranges.
@@ -432,39 +439,68 @@ pub fn fetch_ranges(
     reader: ParquetRecordBatchReaderBuilder<File>,
     path: &Path,
     columns: &[&str],
-    mut ranges: impl Iterator<Item = Range<usize>>,
+    ranges: impl Iterator<Item = Range<usize>>,
 ) -> Result<Vec<RecordBatch>, StoreError> {
-    // the ranges, counted in the rows of the groups that hold some
-    let (mut groups, mut within) = (Vec::new(), Vec::new());
-    let (mut start, mut before, mut next) = (0, 0, ranges.next());
-    for (number, group) in reader.metadata().row_groups().iter().enumerate() {
-        let end = usize::try_from(group.num_rows()).unwrap_or(0).saturating_add(start);
-        let known = within.len();
-        while let Some(range) = next.take_if(|range| range.start < end) {
-            within.push(before + range.start - start..before + range.end.min(end) - start);
-            next = if range.end > end { Some(end..range.end) } else { ranges.next() };
+    let groups = reader.metadata().row_groups().iter();
+    let wanted =
+        Wanted::of(groups.map(|group| usize::try_from(group.num_rows()).unwrap_or(0)), ranges, path)?;
+    let reader = reader.with_row_groups(wanted.groups.clone());
+    wanted.read(reader, path, columns)
+}
+
+/// Row groups that hold some rows.
+struct Wanted {
+    groups: Vec<usize>,
+    /// The rows, counted in those of the groups.
+    within: Vec<Range<usize>>,
+    /// How many rows the groups have.
+    total: usize,
+}
+
+impl Wanted {
+    fn of(
+        rows_of_groups: impl Iterator<Item = usize>,
+        mut ranges: impl Iterator<Item = Range<usize>>,
+        path: &Path,
+    ) -> Result<Self, StoreError> {
+        let (mut groups, mut within) = (Vec::new(), Vec::new());
+        let (mut start, mut total, mut next) = (0_usize, 0, ranges.next());
+        for (number, rows) in rows_of_groups.enumerate() {
+            let end = start.saturating_add(rows);
+            let known = within.len();
+            while let Some(range) = next.take_if(|range| range.start < end) {
+                within.push(total + range.start - start..total + range.end.min(end) - start);
+                next = if range.end > end { Some(end..range.end) } else { ranges.next() };
+            }
+            if within.len() > known {
+                groups.push(number);
+                total += end - start;
+            }
+            start = end;
         }
-        if within.len() > known {
-            groups.push(number);
-            before += end - start;
+        if let Some(Range { start: row, .. }) = next {
+            let message = format!("has no row {row}: it has {start}");
+            return Err(StoreError::Integrity { path: path.to_owned(), message });
         }
-        start = end;
+        Ok(Self { groups, within, total })
     }
-    if let Some(Range { start: row, .. }) = next {
-        let message = format!("has no row {row}: it has {start}");
-        return Err(StoreError::Integrity { path: path.to_owned(), message });
+
+    /// Reads columns of the rows with a reader of these groups alone.
+    fn read(
+        self,
+        reader: ParquetRecordBatchReaderBuilder<File>,
+        path: &Path,
+        columns: &[&str],
+    ) -> Result<Vec<RecordBatch>, StoreError> {
+        let mask = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
+        let reader = reader
+            .with_projection(mask)
+            .with_batch_size(1 << 16)
+            .with_row_selection(RowSelection::from_consecutive_ranges(self.within.into_iter(), self.total))
+            .build()
+            .map_err(|e| StoreError::parquet(path, e))?;
+        reader.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))
     }
-    let mask = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
-    let reader = reader
-        .with_projection(mask)
-        .with_batch_size(1 << 16)
-        .with_row_groups(groups)
-        .with_row_selection(RowSelection::from_consecutive_ranges(within.into_iter(), before))
-        .build()
-        .map_err(|e| StoreError::parquet(path, e))?;
-    let batches: Vec<RecordBatch> =
-        reader.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))?;
-    Ok(batches)
 }
 
 /// What of a Parquet file is claimed by no column, index or footer: where bytes could be hidden that no reader
