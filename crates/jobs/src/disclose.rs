@@ -178,7 +178,7 @@ pub(crate) fn each_record(
     each: &mut dyn FnMut(Seen<'_>) -> Result<(), JobError>,
 ) -> Result<Sha256Digest, JobError> {
     let mut source = Source::open(original, &[])?;
-    let mut splitter = Splitter::new(framing, BLOCK_BYTES, MAX_RECORD_BYTES);
+    let mut splitter = Splitter::new(framing, BLOCK_BYTES..=BLOCK_BYTES, MAX_RECORD_BYTES);
     let mut block = vec![0; BLOCK_BYTES];
     loop {
         let count = source.read(&mut block)?;

@@ -197,6 +197,7 @@ impl JobError {
                 }
                 _ => return None,
             },
+            Self::Store(StoreError::Chunks { .. }) => "split the file at the end of a record, and ingest the parts".into(),
             Self::JobFile(_) => return None,
             Self::Interrupted => "give the same command again to go on; done work is recognised".into(),
             Self::Run { .. } => "`comity sql \"select run_id from runs\"` lists the runs".into(),

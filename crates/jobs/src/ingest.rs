@@ -5,6 +5,7 @@
 //! of chunks, whatever the size of the file.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::{Mutex, mpsc};
@@ -18,6 +19,7 @@ use comity_store::case::Normalised;
 use comity_store::chunk::{Chunk, ChunkBuilder, Place};
 use comity_store::durable::Stage;
 use comity_store::evidence::{Counts, EvidenceWriter};
+use comity_store::index::MAX_ROWS;
 use comity_store::record_tree;
 use comity_store::source::{Damage, Source, plain_name};
 use comity_store::tables::{RejectRow, excerpt};
@@ -28,8 +30,12 @@ use crate::JobError;
 use crate::job_file::Evidence;
 use crate::progress::Progress;
 
-/// Bytes of a chunk: one row group of events.
-const CHUNK_BYTES: usize = 4 << 20;
+/// Least and most bytes of a chunk, which is a row group of events. The shortest record that is an event has two.
+const CHUNK_BYTES: RangeInclusive<usize> = 4 << 20..=16 << 20;
+const _: () = assert!(
+    *CHUNK_BYTES.end() <= 2 * MAX_ROWS as usize,
+    "a chunk may have more rows than the index can number"
+);
 /// Bytes read at once.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Bytes that detection may look at.
@@ -91,8 +97,13 @@ impl Read {
     }
 }
 
-/// Builders of chunks that nobody uses now: their memory serves from one item to the next.
-pub type Builders = Mutex<Vec<ChunkBuilder>>;
+/// What nobody uses now: its memory serves from one item to the next.
+#[derive(Debug, Default)]
+pub struct Spare {
+    builders: Mutex<Vec<ChunkBuilder>>,
+    /// Of chunks.
+    buffers: Mutex<Vec<Vec<u8>>>,
+}
 
 /// Reads an original into a stage; `secret` salts the leaves of its record tree.
 ///
@@ -104,7 +115,7 @@ pub fn read(
     evidence: &Evidence,
     tmp: &Path,
     secret: [u8; 32],
-    builders: &Builders,
+    spare: &Spare,
     progress: &dyn Progress,
 ) -> Result<Read, JobError> {
     let mut source = Source::open(path, &algorithms(evidence))?;
@@ -123,17 +134,14 @@ pub fn read(
     let framing = (format.framing)(&sample);
     let mut writer = EvidenceWriter::new(tmp)?;
     let salts = Salts::new(&secret);
-    let work = Work { clock_offset_us: clock_offset_us(evidence), salts: salts.clone(), builders };
+    let work = Work { clock_offset_us: clock_offset_us(evidence), salts: salts.clone(), spare };
     let mut tree = TreeBuilder::new();
     let mut long = LongRecords::new(path, salts);
-    let mut stream = Stream {
-        splitter: Splitter::new(framing, CHUNK_BYTES, MAX_RECORD_BYTES),
-        reader,
-        source,
-        block: head,
-        is_first: true,
-        ended: false,
-    };
+    let mut splitter = Splitter::new(framing, CHUNK_BYTES, MAX_RECORD_BYTES);
+    if let Ok(mut buffers) = spare.buffers.lock() {
+        buffers.drain(..).for_each(|buffer| splitter.recycle(buffer));
+    }
+    let mut stream = Stream { splitter, reader, source, block: head, is_first: true, ended: false };
     let mut append = |done| match done {
         Done::Chunk(chunk, leaves) => {
             writer.append(*chunk)?;
@@ -145,6 +153,9 @@ pub fn read(
         }
     };
     rayon::scope_fifo(|scope| in_order(scope, &mut stream, &work, &mut append, progress))?;
+    if let Ok(mut buffers) = spare.buffers.lock() {
+        buffers.extend(stream.splitter.into_spare());
+    }
     let (digests, damage) = stream.source.finish()?;
     if let Some(damage) = &damage {
         writer.reject_outside(&damage_reject(damage, digests.stream.0))?;
@@ -387,7 +398,7 @@ impl<'a> LongRecords<'a> {
 struct Work<'a> {
     clock_offset_us: i64,
     salts: Salts,
-    builders: &'a Builders,
+    spare: &'a Spare,
 }
 
 impl Work<'_> {
@@ -397,7 +408,7 @@ impl Work<'_> {
             Task::Reject(reject) => return Ok((Done::Reject(reject), Vec::new())),
             Task::Chunk(cut, reader) => (cut, reader),
         };
-        let spare = self.builders.lock().ok().and_then(|mut builders| builders.pop());
+        let spare = self.spare.builders.lock().ok().and_then(|mut builders| builders.pop());
         let mut chunk = spare.unwrap_or_default();
         chunk.set_clock_offset(self.clock_offset_us);
         let mut tree = ChunkTree::new(cut.first_record - 1);
@@ -419,7 +430,7 @@ impl Work<'_> {
             }
         }
         let done = Done::Chunk(Box::new(chunk.finish()?), tree);
-        if let Ok(mut builders) = self.builders.lock() {
+        if let Ok(mut builders) = self.spare.builders.lock() {
             builders.push(chunk);
         }
         Ok((done, cut.bytes))

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::custody::{EVIDENCE_TABLES, FileDigest, Scribe, file_digests};
-use crate::ingest::{Builders, Ingested};
+use crate::ingest::{Ingested, Spare};
 use crate::job_file::{Evidence, Feed, Input, JobFileError};
 use crate::progress::Progress;
 use crate::{JobError, chance, clock, feeds, ingest};
@@ -122,7 +122,7 @@ pub struct Intake<'a> {
     sizes: BTreeMap<(&'static str, u64), Vec<Sha256Digest>>,
     /// Evidence items that are read and not yet in the case, in the order in which they came.
     pending: Vec<Pending>,
-    builders: Builders,
+    spare: Spare,
     taken: Taken,
 }
 
@@ -203,7 +203,7 @@ impl<'a> Intake<'a> {
             keep_originals,
             sizes,
             pending: Vec::new(),
-            builders: Builders::default(),
+            spare: Spare::default(),
             taken: Taken::default(),
         })
     }
@@ -327,8 +327,7 @@ impl<'a> Intake<'a> {
             secret = record_tree::secret(&item)?;
         }
         let secret = secret.unwrap_or_else(chance::bytes);
-        let read =
-            ingest::read(&input.path, declared, &self.case.tmp(), secret, &self.builders, self.progress)?;
+        let read = ingest::read(&input.path, declared, &self.case.tmp(), secret, &self.spare, self.progress)?;
         let read_as = &read.normalised;
         check_holder_digests(&input.path, declared, &read_as.id, &read_as.digests)?;
         if self.pending.iter().any(|pending| pending.id == read_as.id) {

@@ -24,6 +24,7 @@
 //! records of a chunk are then found by [`Chunk::records`], on any thread.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 mod lines;
 mod scan;
@@ -60,14 +61,14 @@ impl Framing {
 /// Longest record that is held in memory unless the job says otherwise, bytes.
 pub const MAX_RECORD_BYTES: usize = 16 << 20;
 
-/// Size from which a chunk is full unless the caller says otherwise, bytes.
-pub const CHUNK_BYTES: usize = 1 << 20;
-
 /// The UTF-8 byte order mark.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// A block is taken in in parts of this size, so that a chunk's buffer grows by no more at once.
 const PART_BYTES: usize = 256 << 10;
+
+/// Share of a stream that a chunk may have.
+const SHARE: u64 = 64;
 
 /// What comes out of a [`Splitter`], in stream order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +135,9 @@ enum Cutter {
 /// Limits, and the pieces that are ready.
 #[derive(Debug)]
 struct Out {
+    /// Bytes from which a chunk is full: the least, and the most.
+    sizes: RangeInclusive<usize>,
+    /// Bytes from which this one is.
     target: usize,
     max: usize,
     next_record: u64,
@@ -143,16 +147,18 @@ struct Out {
 }
 
 impl Splitter {
-    /// Makes a splitter whose chunks end with the first record end at or after `target_bytes`, and
-    /// before and after each record that is longer than `max_record_bytes`.
-    pub fn new(framing: Framing, target_bytes: usize, max_record_bytes: usize) -> Self {
+    /// Makes a splitter whose chunks end with the first record end at or after so many bytes, and before and
+    /// after each record that is longer than `max_record_bytes`. So many are a 64th of what came before,
+    /// rounded down to a power of two, within `sizes`: long streams have few chunks, and the last is soon read.
+    pub fn new(framing: Framing, sizes: RangeInclusive<usize>, max_record_bytes: usize) -> Self {
         let cutter = match framing {
             Framing::Lines => Cutter::Lines(lines::Lines::default()),
             Framing::Csv => Cutter::Csv(scan::Scan::default()),
             Framing::JsonArray => Cutter::JsonArray(scan::Scan::default()),
         };
         let out = Out {
-            target: target_bytes.max(1),
+            target: (*sizes.start()).max(1),
+            sizes,
             max: max_record_bytes,
             next_record: 1,
             ready: VecDeque::new(),
@@ -205,6 +211,11 @@ impl Splitter {
         }
     }
 
+    /// Gives back the buffers that are done with, for another stream.
+    pub fn into_spare(self) -> Vec<Vec<u8>> {
+        self.out.spare
+    }
+
     /// A whole byte order mark is a gap; a part of one is content.
     fn settle_bom(&mut self) {
         match BOM.get(..self.bom) {
@@ -237,6 +248,9 @@ impl Out {
     fn chunk(&mut self, bytes: Vec<u8>, offset: u64, records: u64, spans: Option<Vec<(usize, usize)>>) {
         let first_record = self.next_record;
         self.next_record += records;
+        let share = usize::try_from((offset + count(bytes.len())) / SHARE).unwrap_or(usize::MAX);
+        let target = share.checked_ilog2().map_or(1, |bits| 1 << bits);
+        self.target = target.max(*self.sizes.start()).min(*self.sizes.end()).max(1);
         self.ready.push_back(Piece::Chunk(Chunk { bytes, offset, first_record, count: records, spans }));
     }
 
@@ -248,9 +262,10 @@ impl Out {
 
     /// Room for a chunk, so that it need not grow.
     fn buffer(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_else(|| {
-            let slack = self.target.min(PART_BYTES);
-            Vec::with_capacity(self.target.saturating_add(slack).min(16 * CHUNK_BYTES))
+        self.spare.pop().unwrap_or_else(|| match self.target {
+            // holds as much as there is, which may be little
+            usize::MAX => Vec::new(),
+            target => Vec::with_capacity(target.saturating_add(target.min(PART_BYTES))),
         })
     }
 }

@@ -38,6 +38,12 @@ pub enum StoreError {
         /// How many it can number.
         most: u32,
     },
+    /// An evidence item with more chunks than a file of events can have.
+    #[error("more than {most} chunks, which are some 500 GB of a log: a file of events has no room for more")]
+    Chunks {
+        /// How many it can have.
+        most: usize,
+    },
     /// A record of the case that does not read.
     #[error("{}: {source}", path.display())]
     Json {

@@ -47,6 +47,10 @@ pub struct Counts {
     pub last_us: Option<i64>,
 }
 
+/// Most chunks with events: Parquet numbers row groups with 16 bits, one of which is a sign. So many take 2.7 GB until
+/// the file is closed, which tests need not.
+const MOST_CHUNKS: usize = if cfg!(test) { 100 } else { i16::MAX as usize };
+
 pub(crate) fn events_error(error: ParquetError) -> StoreError {
     StoreError::parquet(EVENTS_FILE.as_ref(), error)
 }
@@ -87,6 +91,9 @@ impl EvidenceWriter {
     pub fn append(&mut self, chunk: Chunk) -> Result<(), StoreError> {
         let first_row = self.counts.events;
         if !chunk.columns.is_empty() {
+            if self.events.flushed_row_groups().len() == MOST_CHUNKS {
+                return Err(StoreError::Chunks { most: MOST_CHUNKS });
+            }
             tables::append(&mut self.events, chunk.columns).map_err(events_error)?;
         }
         if !chunk.rejects.is_empty() {
@@ -151,4 +158,26 @@ pub fn times(item: &Path) -> Result<Vec<Option<i64>>, StoreError> {
     let batches = tables::fetch_ranges(reader, &path, &["time"], std::iter::once(0..total))?;
     let times = |batch: &RecordBatch| batch.column(0).as_primitive::<TimestampMicrosecondType>().clone();
     Ok(batches.iter().flat_map(|batch| times(batch).iter().collect::<Vec<_>>()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use comity_model::{Field, RecordSink};
+
+    use super::*;
+    use crate::chunk::{ChunkBuilder, Place};
+
+    #[test]
+    fn too_many_chunks_are_told() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut writer = EvidenceWriter::new(scratch.path()).unwrap();
+        let mut builder = ChunkBuilder::default();
+        let mut append = || {
+            builder.text(Field::Query, "a.example");
+            builder.event(Place { record: 1, offset: 0, length: 1 });
+            writer.append(builder.finish().unwrap())
+        };
+        (0..MOST_CHUNKS).for_each(|_| append().unwrap());
+        assert!(append().unwrap_err().to_string().contains("more than 100 chunks"));
+    }
 }

@@ -47,7 +47,7 @@ impl Postings {
 
     /// The entries of these and of the texts of the dictionaries, whose chunk has ended; begins the next.
     pub(crate) fn take_run(&mut self, columns: &Columns) -> Result<Run, StoreError> {
-        if columns.rows() >= MAX_ROWS as usize {
+        if columns.rows() > MAX_ROWS as usize {
             return Err(StoreError::ChunkRows { most: MAX_ROWS });
         }
         let Self { quads, texts, scratch } = self;

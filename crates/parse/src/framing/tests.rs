@@ -120,8 +120,14 @@ fn naive_element(bytes: &[u8]) -> usize {
 }
 
 /// What a stream comes to: records that were held (offset, bytes), and all pieces.
-fn split(framing: Framing, bytes: &[u8], blocks: &[usize], target: usize, max: usize) -> Vec<Piece> {
-    let mut splitter = Splitter::new(framing, target, max);
+fn split(
+    framing: Framing,
+    bytes: &[u8],
+    blocks: &[usize],
+    sizes: RangeInclusive<usize>,
+    max: usize,
+) -> Vec<Piece> {
+    let mut splitter = Splitter::new(framing, sizes, max);
     let mut pieces = Vec::new();
     let mut rest = bytes;
     for &block in blocks.iter().cycle() {
@@ -143,8 +149,15 @@ fn at_usize(offset: u64) -> usize {
 }
 
 /// Checks the pieces' own numbers, and gives the spans of all records and of the long ones.
-fn spans_of(pieces: &[Piece], bytes: &[u8], target: usize, max: usize, gaps: bool) -> (Spans, Spans) {
+fn spans_of(
+    pieces: &[Piece],
+    bytes: &[u8],
+    sizes: &RangeInclusive<usize>,
+    max: usize,
+    gaps: bool,
+) -> (Spans, Spans) {
     let (mut all, mut long) = (Vec::new(), Vec::new());
+    let mut target = (*sizes.start()).max(1);
     for (at, piece) in pieces.iter().enumerate() {
         let number = all.len() as u64 + 1;
         match piece {
@@ -165,20 +178,23 @@ fn spans_of(pieces: &[Piece], bytes: &[u8], target: usize, max: usize, gaps: boo
                 let followed_by_chunk = matches!(pieces.get(at + 1), Some(Piece::Chunk(_)));
                 assert!(chunk.bytes.len() >= target || gaps || !followed_by_chunk, "it is not full");
                 all.extend(chunk.records().map(|(at, length)| (start + at, length)));
+                let share = (start + chunk.bytes.len()) / 64;
+                let power = (0..60).map(|bits| 1 << bits).take_while(|&power| power <= share).last();
+                target = power.unwrap_or(1).clamp(*sizes.start(), *sizes.end());
             }
         }
     }
     (all, long)
 }
 
-fn check(framing: Framing, bytes: &[u8], blocks: &[usize], target: usize, max: usize) {
+fn check(framing: Framing, bytes: &[u8], blocks: &[usize], sizes: RangeInclusive<usize>, max: usize) {
     let expected = naive(framing, bytes);
-    let pieces = split(framing, bytes, blocks, target, max);
+    let pieces = split(framing, bytes, blocks, sizes.clone(), max);
     let gaps = framing == Framing::JsonArray;
-    let (all, long) = spans_of(&pieces, bytes, target, max, gaps);
+    let (all, long) = spans_of(&pieces, bytes, &sizes, max, gaps);
     assert_eq!(all, expected);
     assert_eq!(long, expected.iter().copied().filter(|&(_, length)| length > max).collect::<Spans>());
-    assert_eq!(pieces, split(framing, bytes, &[usize::MAX], target, max), "blocks have moved a border");
+    assert_eq!(pieces, split(framing, bytes, &[usize::MAX], sizes, max), "blocks have moved a border");
 
     // what is in no record is separator or gap
     let mut outside = bytes.to_vec();
@@ -203,7 +219,7 @@ proptest! {
         max in 0_usize..24,
     ) {
         for framing in ALL {
-            check(framing, text.as_bytes(), &blocks, target, max);
+            check(framing, text.as_bytes(), &blocks, target..=target, max);
         }
     }
 
@@ -217,14 +233,32 @@ proptest! {
         max in 0_usize..30,
     ) {
         let text = format!("[{}{end}", elements.join(&separator));
-        check(Framing::JsonArray, text.as_bytes(), &blocks, target, max);
+        check(Framing::JsonArray, text.as_bytes(), &blocks, target..=target, max);
     }
 
     #[test]
     fn any_bytes_split(bytes in prop::collection::vec(any::<u8>(), 0..200), block in 1_usize..50, target in 1_usize..50) {
         for framing in ALL {
-            check(framing, &bytes, &[block], target, 20);
+            check(framing, &bytes, &[block], target..=target, 20);
         }
+    }
+}
+
+#[test]
+fn chunks_grow_with_the_stream() {
+    let text = "[0,1,\"two\"]\n".repeat(400);
+    for framing in [Framing::Lines, Framing::Csv] {
+        check(framing, text.as_bytes(), &[7, 300], 20..=50, 1000);
+        let pieces = split(framing, text.as_bytes(), &[1000], 20..=50, 1000);
+        let mut lengths: Vec<_> = pieces
+            .iter()
+            .map(|piece| if let Piece::Chunk(chunk) = piece { chunk.bytes.len() } else { 0 })
+            .collect();
+        lengths.pop();
+        assert!(lengths.is_sorted());
+        lengths.dedup();
+        // 20, 32 and 50 bytes, to the end of the record
+        assert_eq!(lengths, [24, 36, 60]);
     }
 }
 
@@ -251,7 +285,7 @@ fn records_are_what_the_table_says() {
 
 #[test]
 fn a_long_line_is_not_held() {
-    let mut splitter = Splitter::new(Framing::Lines, 1 << 20, 1000);
+    let mut splitter = Splitter::new(Framing::Lines, 1 << 20..=1 << 20, 1000);
     splitter.push(b"one\n");
     for _ in 0..1000 {
         splitter.push(&[b'x'; 1000]);

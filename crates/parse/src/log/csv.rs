@@ -110,7 +110,7 @@ impl LogReader for Reader {
         if self.columns.is_some() {
             return;
         }
-        let mut splitter = Splitter::new(Framing::Csv, usize::MAX, MAX_RECORD_BYTES);
+        let mut splitter = Splitter::new(Framing::Csv, usize::MAX..=usize::MAX, MAX_RECORD_BYTES);
         splitter.push(chunk);
         splitter.finish();
         let Some(Piece::Chunk(rows)) = splitter.next_piece() else { return };

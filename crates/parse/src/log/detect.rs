@@ -85,7 +85,7 @@ pub(crate) fn objects(sample: &Sample<'_>, score: impl Fn(&Object) -> u64) -> u8
     if !matches!(text(sample).trim_ascii_start().first(), Some(b'{' | b'[')) {
         return 0;
     }
-    let mut splitter = Splitter::new(json_framing(sample), usize::MAX, MAX_RECORD_BYTES);
+    let mut splitter = Splitter::new(json_framing(sample), usize::MAX..=usize::MAX, MAX_RECORD_BYTES);
     splitter.push(text(sample));
     splitter.finish();
     let Some(Piece::Chunk(chunk)) = splitter.next_piece() else { return 0 };

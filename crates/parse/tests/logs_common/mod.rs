@@ -75,7 +75,7 @@ pub(crate) fn read_all(
 ) -> Vec<Read> {
     let head = &bytes[..bytes.len().min(64 << 10)];
     let framing = (format.framing)(&Sample { name, head });
-    let mut splitter = Splitter::new(framing, target, 1 << 20);
+    let mut splitter = Splitter::new(framing, target..=target, 1 << 20);
     let mut reader = (format.open)(options).unwrap();
     splitter.push(bytes);
     splitter.finish();
