@@ -367,7 +367,8 @@ impl Filling<'_> {
 
     /// Records and indicators that the sightings rest on, each with its proof.
     fn proven(&mut self, place: &Path, named: &Named, told: &Told) -> Result<(), JobError> {
-        let (_, sightings) = tables::read(&place.join("sightings.parquet"))?;
+        let columns = ["evidence", "record", "indicator_kind", "indicator_value"];
+        let sightings = tables::read_some(&place.join("sightings.parquet"), &columns)?;
         let rested = Rested::on(&sightings);
         for item in &named.evidence {
             let id = item.normalised.id;

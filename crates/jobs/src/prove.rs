@@ -79,7 +79,8 @@ fn place(case: &Case, run: Option<&str>, sighting: &str) -> Result<(Sha256Digest
         .parse()
         .map_err(|_| wrong("is neither a row of the sightings nor EVIDENCE:RECORD".into()))?;
     let id = reproduce::chosen_run(case, run)?;
-    let (_, batches) = tables::read(&case.item(Shelf::Runs, &id).join("sightings.parquet"))?;
+    let batches =
+        tables::read_some(&case.item(Shelf::Runs, &id).join("sightings.parquet"), &["evidence", "record"])?;
     let mut before = 0;
     for batch in &batches {
         let row = number.checked_sub(before + 1).filter(|row| *row < batch.num_rows());

@@ -333,21 +333,21 @@ fn summary_of(
     summary::of(report, &job.case.id, job.case.title.as_deref(), sightings, findings, true)
 }
 
-/// Sightings, and the other tables by name.
+/// What a summary needs of the sightings, and the other tables by name.
 pub(crate) fn stored_tables(
     outputs: &[Output],
 ) -> Result<(Vec<RecordBatch>, BTreeMap<String, RecordBatch>), JobError> {
     let mut sightings = Vec::new();
     let mut findings = BTreeMap::new();
     for output in outputs {
-        let (schema, batches) = tables::read(&output.path)?;
         if output.name == "sightings" {
-            sightings = batches;
-        } else {
-            let all = arrow::compute::concat_batches(&schema, &batches)
-                .map_err(|e| StoreError::arrow(&output.name, e))?;
-            findings.insert(output.name.clone(), all);
+            sightings = tables::read_some(&output.path, summary::OF_SIGHTINGS)?;
+            continue;
         }
+        let (schema, batches) = tables::read(&output.path)?;
+        let all = arrow::compute::concat_batches(&schema, &batches)
+            .map_err(|e| StoreError::arrow(&output.name, e))?;
+        findings.insert(output.name.clone(), all);
     }
     Ok((sightings, findings))
 }

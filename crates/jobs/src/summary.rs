@@ -91,6 +91,18 @@ impl<'a> Texts<'a> {
     }
 }
 
+/// Columns of the sightings that a summary looks at.
+pub const OF_SIGHTINGS: &[&str] = &[
+    "indicator_id",
+    "indicator_kind",
+    "indicator_value",
+    "feed",
+    "jurisdiction",
+    "allow_list",
+    "valid_at_time",
+    "time_us",
+];
+
 /// What the sightings say, counted.
 #[derive(Debug, Default)]
 struct Tally<'a> {

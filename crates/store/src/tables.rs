@@ -269,6 +269,16 @@ pub fn read(path: &Path) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
     Ok((schema, read_columns(reader.metadata(), path, &ProjectionMask::all())?))
 }
 
+/// Reads some columns of a Parquet file; those that it lacks are left out. They come in file order.
+///
+/// # Errors
+/// Where it does not read.
+pub fn read_some(path: &Path, columns: &[&str]) -> Result<Vec<RecordBatch>, StoreError> {
+    let reader = open_rows(path)?;
+    let columns = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
+    read_columns(reader.metadata(), path, &columns)
+}
+
 /// Reads columns of all rows of a Parquet file whose footer was read before.
 pub(crate) fn read_columns(
     footer: &Arc<ParquetMetaData>,
