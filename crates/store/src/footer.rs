@@ -11,7 +11,9 @@ use std::path::Path;
 
 use parquet::errors::ParquetError;
 use parquet::file::FOOTER_SIZE;
-use parquet::file::metadata::{FooterTail, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    FooterTail, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+};
 
 use crate::StoreError;
 use crate::index::{bad, read_array, read_bytes, read_varint, write_varint};
@@ -99,7 +101,7 @@ impl Footer {
         self.groups.iter().map(|group| group.rows)
     }
 
-    /// What it says of some row groups, which are all that the result knows of.
+    /// What it says of some row groups, which are all that the result knows of; without statistics.
     ///
     /// # Errors
     /// Where the library can't read that.
@@ -112,8 +114,15 @@ impl Footer {
         let groups = groups.iter().filter_map(|&at| self.groups.get(at));
         groups.for_each(|group| some.extend_from_slice(of(group.place.clone())));
         some.extend_from_slice(of(self.list.end..self.bytes.len()));
-        ParquetMetaDataReader::decode_metadata(&some)
+        ParquetMetaDataReader::decode_metadata_with_options(&some, Some(&without_statistics()))
     }
+}
+
+fn without_statistics() -> ParquetMetaDataOptions {
+    ParquetMetaDataOptions::new()
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
 }
 
 /// Passes over a `RowGroup`; gives its number of rows.
@@ -239,7 +248,8 @@ mod tests {
         let mut table = TableWriter::new(file, &path, &batch(1).schema(), &[]).unwrap();
         [5, 1, 2000, 70_000].into_iter().for_each(|rows| table.group(&[batch(rows)]).unwrap());
         table.finish().unwrap();
-        let whole = ParquetMetaDataReader::new().parse_and_finish(&File::open(&path).unwrap()).unwrap();
+        let library = ParquetMetaDataReader::new().with_metadata_options(Some(without_statistics()));
+        let whole = library.parse_and_finish(&File::open(&path).unwrap()).unwrap();
         let footer = Footer::read(&mut File::open(&path).unwrap(), &path).unwrap();
         (footer.bytes, whole)
     }
