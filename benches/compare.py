@@ -6,10 +6,10 @@ beside their bars (../shared/bench/BENCH.md).
 
 Needs ../shared/bench (workload.py, peers.py), python3 with duckdb>=2 and polars, and a release build (made here).
 Only ratios of one run count: machines are shared. All is done in rounds; the least of each task counts, and each round's
-ratio stands beside. Ingest includes hashing, the record tree, rejects, the index and
-putting it all on the disk, which the peers do not do; what else awaits writing (the workload, a copied case, a peer's
-output) is put there before, so that comity's fsync does not pay for it. Correlate is the whole process: start-up, every
-sighting written with its columns, digests, run record, log. The Zeek TSV logs are the JSON ones written anew.
+ratio stands beside. Ingest includes hashing, the record tree, rejects, the index and putting it all on the disk, which the
+peers do not do; what else awaits writing (the workload, a copied case, a peer's output) is put there before, so that
+comity's fsync does not pay for it. Correlate is the whole process: start-up, every sighting written with its columns,
+digests, run record, log. The Zeek TSV logs are the JSON ones written anew.
 """
 import argparse, datetime, glob, json, multiprocessing, os, platform, shutil, subprocess, sys, time
 
@@ -153,23 +153,27 @@ def of_comity():
     return found
 
 
-rounds = [(of_peers(), of_comity()) for _ in range(a.rounds)]
-peers, wrong, rows = rounds[0][0], set(), []
+of_theirs, of_ours = zip(*((of_peers(), of_comity()) for _ in range(a.rounds)))
+peers, wrong, rows = of_theirs[0], set(), []
+
+
+def seconds(found, task):
+    """Of each round; none where a peer does not do the task."""
+    return [one[task]["seconds"] for one in found if task in one]
 
 
 def row(task, name, bar):
-    ours, duck, polars = ([which[key]["seconds"] for which in side if key in which] for side, key in (
-        ([r[1] for r in rounds], task), ([r[0] for r in rounds], ("duckdb", name)), ([r[0] for r in rounds], ("polars", name))))
+    ours, duck, polars = seconds(of_ours, task), seconds(of_theirs, ("duckdb", name)), seconds(of_theirs, ("polars", name))
     faster = [min(pair) for pair in zip(duck, polars or duck)]
     each = " ".join(f"{one / peer:.2f}" for one, peer in zip(ours, faster))
     seen = ""
-    for theirs, own in rounds:
+    for theirs, own in zip(of_theirs, of_ours):
         if "sightings" in own[task]:
             seen = f"{own[task]['sightings']} / {theirs[('duckdb', name)]['sightings']['all']}"
             if own[task]["sightings"] != theirs[("duckdb", name)]["sightings"]["all"]:
                 wrong.add(task)
     least = " | ".join(f"{min(x):.2f}" if x else "–" for x in (ours, duck, polars))
-    peak = max(own[task]["peak"] for _, own in rounds)
+    peak = max(own[task]["peak"] for own in of_ours)
     rows.append(f"| {task} | {least} | {min(ours) / min(faster):.2f} | {each} | {bar} | {peak:.0f} | {seen} |")
 
 
@@ -185,11 +189,11 @@ row("hunt", "hunt", "≤ 0.02" if a.rows >= 30_000_000 else "≤ 0.1")
 notes = []
 mb, theirs = parquet_mb(os.path.join(case, "evidence")), peers[("duckdb", "ingest")]["parquet_mb"]
 note("events and index / DuckDB's Parquet", f"{mb:.0f} / {theirs:.0f} MB = {mb / theirs:.2f}", "≤ 1.5")
-one, two = ([own[task]["seconds"] for _, own in rounds] for task in ("on one thread", "ingest, Zeek JSON"))
+one, two = seconds(of_ours, "on one thread"), seconds(of_ours, "ingest, Zeek JSON")
 each = " ".join(f"{x / y:.2f}" for x, y in zip(one, two))
 note("ingest on 1 thread / on 2", f"{min(one):.2f} / {min(two):.2f} s = {min(one) / min(two):.2f} ({each})", "≥ 1.7")
 note("`comity --version`", f"{min(timed(comity, '--version')[0] for _ in range(5)) * 1e3:.0f} ms", "< 20 ms")
-note(f"`comity findings` on the case of {rounds[-1][1]['correlate']['sightings']:,} sightings", f"{min(timed(comity, 'findings', '--case', case)[0] for _ in range(3)) * 1e3:.0f} ms", "< 200 ms")
+note(f"`comity findings` on the case of {of_ours[-1]['correlate']['sightings']:,} sightings", f"{min(timed(comity, 'findings', '--case', case)[0] for _ in range(3)) * 1e3:.0f} ms", "< 200 ms")
 note("size of the program", f"{os.path.getsize(comity) / 1e6:.0f} MB", "")
 
 text = "\n".join([

@@ -157,7 +157,7 @@ impl Splitter {
             Framing::JsonArray => Cutter::JsonArray(scan::Scan::default()),
         };
         let out = Out {
-            target: (*sizes.start()).max(1),
+            target: size_after(0, &sizes),
             sizes,
             max: max_record_bytes,
             next_record: 1,
@@ -248,9 +248,7 @@ impl Out {
     fn chunk(&mut self, bytes: Vec<u8>, offset: u64, records: u64, spans: Option<Vec<(usize, usize)>>) {
         let first_record = self.next_record;
         self.next_record += records;
-        let share = usize::try_from((offset + count(bytes.len())) / SHARE).unwrap_or(usize::MAX);
-        let target = share.checked_ilog2().map_or(1, |bits| 1 << bits);
-        self.target = target.max(*self.sizes.start()).min(*self.sizes.end()).max(1);
+        self.target = size_after(offset + count(bytes.len()), &self.sizes);
         self.ready.push_back(Piece::Chunk(Chunk { bytes, offset, first_record, count: records, spans }));
     }
 
@@ -268,6 +266,13 @@ impl Out {
             target => Vec::with_capacity(target.saturating_add(target.min(PART_BYTES))),
         })
     }
+}
+
+/// Bytes from which a chunk is full that has so many before it.
+fn size_after(offset: u64, sizes: &RangeInclusive<usize>) -> usize {
+    let share = usize::try_from(offset / SHARE).unwrap_or(usize::MAX);
+    let power = share.checked_ilog2().map_or(1, |bits| 1 << bits);
+    power.max(*sizes.start()).min(*sizes.end()).max(1)
 }
 
 /// A length as a distance in a stream.

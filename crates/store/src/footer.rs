@@ -11,12 +11,11 @@ use std::path::Path;
 
 use parquet::errors::ParquetError;
 use parquet::file::FOOTER_SIZE;
-use parquet::file::metadata::{
-    FooterTail, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
-};
+use parquet::file::metadata::{FooterTail, ParquetMetaData, ParquetMetaDataReader};
 
 use crate::StoreError;
 use crate::index::{bad, read_array, read_bytes, read_varint, write_varint};
+use crate::tables;
 
 /// Field of `FileMetaData`: the list of row groups.
 const ROW_GROUPS: i64 = 4;
@@ -50,19 +49,10 @@ impl Footer {
     /// # Errors
     /// Where the file does not read, or its end is no footer.
     pub(crate) fn read(file: &mut File, path: &Path) -> Result<Self, StoreError> {
-        let wrap = |e| StoreError::io(path, e);
-        let mut tail = [0; FOOTER_SIZE];
-        let length = file.seek(SeekFrom::End(0)).map_err(wrap)?;
-        file.seek(SeekFrom::Start(length.saturating_sub(tail.len() as u64))).map_err(wrap)?;
-        file.read_exact(&mut tail).map_err(wrap)?;
-        let tail = FooterTail::try_new(&tail).map_err(|e| StoreError::parquet(path, e))?;
-        let wanted = (tail.metadata_length() + FOOTER_SIZE) as u64;
-        let Some(start) = length.checked_sub(wanted) else {
-            let message = "its footer is longer than the file".into();
-            return Err(StoreError::Integrity { path: path.to_owned(), message });
-        };
-        let mut bytes = vec![0; tail.metadata_length()];
-        file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut bytes)).map_err(wrap)?;
+        let (start, length) = place(file, path)?;
+        let mut bytes = vec![0; length];
+        let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut bytes));
+        read.map_err(|e| StoreError::io(path, e))?;
         Self::walk(bytes).map_err(|e| StoreError::Integrity {
             path: path.to_owned(),
             message: format!("its footer does not read: {e}"),
@@ -114,15 +104,30 @@ impl Footer {
         let groups = groups.iter().filter_map(|&at| self.groups.get(at));
         groups.for_each(|group| some.extend_from_slice(of(group.place.clone())));
         some.extend_from_slice(of(self.list.end..self.bytes.len()));
-        ParquetMetaDataReader::decode_metadata_with_options(&some, Some(&without_statistics()))
+        ParquetMetaDataReader::decode_metadata_with_options(
+            &some,
+            Some(tables::without_statistics().metadata_options()),
+        )
     }
 }
 
-fn without_statistics() -> ParquetMetaDataOptions {
-    ParquetMetaDataOptions::new()
-        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+/// Where the footer of a file begins, and its length; its length and the magic number follow.
+///
+/// # Errors
+/// Where the file does not read, or its end is no footer.
+pub(crate) fn place(file: &mut File, path: &Path) -> Result<(u64, usize), StoreError> {
+    let wrap = |e| StoreError::io(path, e);
+    let mut tail = [0; FOOTER_SIZE];
+    let bytes = file.seek(SeekFrom::End(0)).map_err(wrap)?;
+    file.seek(SeekFrom::Start(bytes.saturating_sub(tail.len() as u64))).map_err(wrap)?;
+    file.read_exact(&mut tail).map_err(wrap)?;
+    let tail = FooterTail::try_new(&tail).map_err(|e| StoreError::parquet(path, e))?;
+    let length = tail.metadata_length();
+    let start = bytes.checked_sub((length + FOOTER_SIZE) as u64).ok_or_else(|| {
+        let message = "its footer is longer than the file".into();
+        StoreError::Integrity { path: path.to_owned(), message }
+    })?;
+    Ok((start, length))
 }
 
 /// Passes over a `RowGroup`; gives its number of rows.
@@ -248,7 +253,8 @@ mod tests {
         let mut table = TableWriter::new(file, &path, &batch(1).schema(), &[]).unwrap();
         [5, 1, 2000, 70_000].into_iter().for_each(|rows| table.group(&[batch(rows)]).unwrap());
         table.finish().unwrap();
-        let library = ParquetMetaDataReader::new().with_metadata_options(Some(without_statistics()));
+        let library = ParquetMetaDataReader::new()
+            .with_metadata_options(Some(tables::without_statistics().metadata_options().clone()));
         let whole = library.parse_and_finish(&File::open(&path).unwrap()).unwrap();
         let footer = Footer::read(&mut File::open(&path).unwrap(), &path).unwrap();
         (footer.bytes, whole)

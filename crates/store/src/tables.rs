@@ -27,7 +27,7 @@ use rayon::prelude::*;
 
 use crate::StoreError;
 use crate::durable::Steady;
-use crate::footer::Footer;
+use crate::footer::{self, Footer};
 use crate::pages::{EncodedColumn, PageEncoder, Shape, Values};
 use crate::texts::{Strings, Texts};
 
@@ -302,7 +302,16 @@ pub(crate) fn with_footer(
     path: &Path,
 ) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
     let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
-    let metadata = ArrowReaderMetadata::try_new(Arc::clone(footer), ArrowReaderOptions::new());
+    reader_of(file, Arc::clone(footer), path)
+}
+
+/// A reader of an open file by its footer.
+fn reader_of(
+    file: File,
+    footer: Arc<ParquetMetaData>,
+    path: &Path,
+) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
+    let metadata = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new());
     let metadata = metadata.map_err(|e| StoreError::parquet(path, e))?;
     Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
 }
@@ -409,13 +418,17 @@ fn open_as(
     page_index: PageIndexPolicy,
 ) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
     let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
-    let options = ArrowReaderOptions::new()
-        .with_page_index_policy(page_index)
-        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    let options = without_statistics().with_page_index_policy(page_index);
     ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .map_err(|e| StoreError::parquet(path, e))
+}
+
+/// Options by which the statistics of a footer are not decoded.
+pub(crate) fn without_statistics() -> ArrowReaderOptions {
+    ArrowReaderOptions::new()
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
 }
 
 /// Reads columns of some rows of a Parquet file: `rows` ascending, without repetition. Row groups
@@ -428,9 +441,7 @@ pub fn fetch(path: &Path, columns: &[&str], rows: &[u64]) -> Result<Vec<RecordBa
     let footer = Footer::read(&mut file, path)?;
     let wanted = Wanted::of(footer.rows(), runs(rows), path)?;
     let footer = footer.of_groups(&wanted.groups).map_err(|e| StoreError::parquet(path, e))?;
-    let metadata = ArrowReaderMetadata::try_new(Arc::new(footer), ArrowReaderOptions::new());
-    let metadata = metadata.map_err(|e| StoreError::parquet(path, e))?;
-    wanted.read(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata), path, columns)
+    wanted.read(reader_of(file, Arc::new(footer), path)?, path, columns)
 }
 
 /// Ascending numbers of rows as ranges.
@@ -519,7 +530,6 @@ impl Wanted {
 /// # Errors
 /// Where the file does not read.
 pub fn unclaimed(path: &Path) -> Result<Option<String>, StoreError> {
-    let bytes = std::fs::metadata(path).map_err(|e| StoreError::io(path, e))?.len();
     let reader = open(path)?;
     let metadata = reader.metadata();
     let keys = metadata.file_metadata().key_value_metadata();
@@ -547,23 +557,9 @@ pub fn unclaimed(path: &Path) -> Result<Option<String>, StoreError> {
         }
         end = at.saturating_add(length);
     }
-    // what is left is the footer: its own length and the magic number are its last eight bytes
-    let tail = footer_length(path, bytes)?;
-    match end.checked_add(tail) {
-        Some(all) if all == bytes => Ok(None),
-        _ => Ok(Some(format!("bytes {end} to {} belong to nothing", bytes.saturating_sub(tail)))),
-    }
-}
-
-/// Length of a file's footer, with its eight last bytes.
-fn footer_length(path: &Path, bytes: u64) -> Result<u64, StoreError> {
-    use std::io::{Read, Seek, SeekFrom};
-    let wrap = |e| StoreError::io(path, e);
-    let mut file = File::open(path).map_err(wrap)?;
-    file.seek(SeekFrom::Start(bytes.saturating_sub(8))).map_err(wrap)?;
-    let mut length = [0; 4];
-    file.read_exact(&mut length).map_err(wrap)?;
-    Ok(u64::from(u32::from_le_bytes(length)) + 8)
+    // what is left is the footer
+    let (footer, _) = footer::place(&mut File::open(path).map_err(|e| StoreError::io(path, e))?, path)?;
+    Ok((end != footer).then(|| format!("bytes {end} to {footer} belong to nothing")))
 }
 
 #[cfg(test)]
