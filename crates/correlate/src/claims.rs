@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use comity_model::key::{self, Claimed, Span};
+use comity_model::key::{self, Claimed};
 use comity_model::{Field, Kind, Tlp, canonical};
 use comity_store::StoreError;
 use comity_store::feed::{Indicator, Indicators, Slice};
@@ -59,26 +59,30 @@ struct Ranges {
     ranges: Vec<Range>,
     bytes: Vec<u8>,
     patterns: Vec<Pattern>,
+    scratch: Vec<u8>,
 }
 
 impl Ranges {
-    fn push(&mut self, span: &Span, target: Target) {
-        let order = |key: &[u8]| order(span.kind, key);
-        let lo = order(&span.lo);
-        let last = match span.hi.split_last() {
-            // one key or addresses: the last key is what stands before the zero
-            Some((0, last)) => order(last),
-            // all keys with a prefix
-            _ => lo | u128::MAX.checked_shr(8 * (number(span.lo.len()) + 1)).unwrap_or(0),
-        };
-        let mut range = Range { lo, last, bytes: 0, at: 0, lo_length: 0, hi_length: 0, target };
-        if span.kind != Kind::Ipv4Addr {
-            (range.at, range.lo_length, range.hi_length) =
-                (self.bytes.len(), number(span.lo.len()), number(span.hi.len()));
-            self.bytes.extend_from_slice(&span.lo);
-            self.bytes.extend_from_slice(&span.hi);
-        }
-        self.ranges.push(range);
+    /// Takes the key ranges of an indicator or of a part of one.
+    fn push(&mut self, claimed: Claimed<'_>, target: Target) {
+        let Self { ranges, bytes, scratch, .. } = self;
+        key::each_span(claimed, scratch, |kind, lo_key, hi_key| {
+            let lo = order(kind, lo_key);
+            let last = match hi_key.split_last() {
+                // one key or addresses: the last key is what stands before the zero
+                Some((0, last)) => order(kind, last),
+                // all keys with a prefix
+                _ => lo | u128::MAX.checked_shr(8 * (number(lo_key.len()) + 1)).unwrap_or(0),
+            };
+            let mut range = Range { lo, last, bytes: 0, at: 0, lo_length: 0, hi_length: 0, target };
+            if kind != Kind::Ipv4Addr {
+                (range.at, range.lo_length, range.hi_length) =
+                    (bytes.len(), number(lo_key.len()), number(hi_key.len()));
+                bytes.extend_from_slice(lo_key);
+                bytes.extend_from_slice(hi_key);
+            }
+            ranges.push(range);
+        });
     }
 }
 
@@ -107,10 +111,13 @@ pub struct ClaimIndex {
 pub struct Sorted {
     /// By first key.
     pub(crate) ranges: Vec<Range>,
-    /// For each range, the greatest order of a key that it or one before it holds.
+    /// For each [`BLOCK`] of ranges, the greatest order of a key that one of it or before it holds.
     reach: Vec<u128>,
     bytes: Arc<Vec<Vec<u8>>>,
 }
+
+/// Ranges that are looked at together.
+const BLOCK: usize = 64;
 
 impl ClaimIndex {
     /// Sorts the key ranges of all indicators.
@@ -118,25 +125,31 @@ impl ClaimIndex {
     /// # Errors
     /// Where an indicator is not as comity writes it.
     pub fn new(feeds: &[Feed]) -> Result<Self, StoreError> {
-        let (mut ranges, mut bytes, mut patterns) = (Vec::new(), Vec::new(), Vec::new());
-        for (number_of, feed) in (0..).zip(feeds) {
+        let of_feed = |(number, feed): (u32, &Feed)| {
             let parts = feed.indicators.parts().par_iter();
-            let parts: Result<Vec<_>, _> = parts.map(|part| of_part(number_of, feed, part)).collect();
-            let parts = parts?;
-            ranges.reserve(parts.iter().map(|part| part.ranges.len()).sum());
-            for mut part in parts {
-                let number = number(bytes.len());
-                part.ranges.iter_mut().for_each(|range| range.bytes = number);
-                ranges.append(&mut part.ranges);
-                bytes.push(part.bytes);
-                patterns.extend(part.patterns);
-            }
+            parts.map(move |part| of_part(number, feed, part)).collect::<Result<Vec<_>, _>>()
+        };
+        let parts = (0..).zip(feeds).map(of_feed).collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
+        let (mut starts, mut count, mut patterns, mut bytes, mut of_parts) =
+            (vec![], 0, vec![], vec![], vec![]);
+        for part in parts {
+            starts.push(count);
+            count += part.ranges.len();
+            patterns.extend(part.patterns);
+            bytes.push(part.bytes);
+            of_parts.push(part.ranges);
         }
+        let range = |at: usize| {
+            let part = starts.partition_point(|start| *start <= at) - 1;
+            Range { bytes: number(part), ..of_parts[part][at - starts[part]] }
+        };
+        let mut ranges: Vec<Range> = (0..count).into_par_iter().map(range).collect();
+        drop(of_parts);
         let mut sorted = Sorted { ranges: Vec::new(), reach: Vec::new(), bytes: Arc::new(bytes) };
-        // of a feed, the ranges of one kind are in order already, and the sort is one that sees it
-        ranges.par_sort_by(|a, b| {
+        let order = |a: &Range, b: &Range| {
             a.lo.cmp(&b.lo).then_with(|| sorted.keys(a).cmp(&sorted.keys(b))).then(a.target.cmp(&b.target))
-        });
+        };
+        ranges.par_sort_unstable_by(order);
         sorted.set(ranges);
         Ok(Self { sorted, patterns })
     }
@@ -144,8 +157,8 @@ impl ClaimIndex {
 
 impl Sorted {
     fn set(&mut self, ranges: Vec<Range>) {
-        let reach = ranges.iter().scan(0, |reach, range| {
-            *reach = range.last.max(*reach);
+        let reach = ranges.chunks(BLOCK).scan(0, |reach, block| {
+            *reach = block.iter().fold(*reach, |reach, range| range.last.max(reach));
             Some(*reach)
         });
         self.reach = reach.collect();
@@ -212,23 +225,31 @@ impl Sorted {
         }
     }
 
+    /// A position before which no range holds a key of this order or a greater one.
+    pub(crate) fn first_reaching(&self, order: u128) -> usize {
+        self.reach.partition_point(|reach| *reach < order) * BLOCK
+    }
+
     /// Whether a range may hold a key with an order from `least` to `greatest`, both inclusive.
     pub fn meets(&self, least: u128, greatest: u128) -> bool {
         let begun = self.ranges.partition_point(|range| range.lo <= greatest);
-        begun.checked_sub(1).and_then(|last| self.reach.get(last)).is_some_and(|&reach| reach >= least)
+        let before = begun / BLOCK;
+        before.checked_sub(1).is_some_and(|block| self.reach[block] >= least)
+            || self.ranges[before * BLOCK..begun].iter().any(|range| range.last >= least)
     }
 }
 
 /// The key ranges and patterns of a part of a feed.
 fn of_part(feed_number: u32, feed: &Feed, part: &Slice) -> Result<Ranges, StoreError> {
-    let (mut all, mut patterns) = (Ranges::default(), Vec::new());
+    let mut patterns = Vec::new();
+    let mut all = Ranges { ranges: Vec::with_capacity(part.len()), ..Ranges::default() };
     let target =
         |at: u64| Target { feed: feed_number, indicator: u32::try_from(at).unwrap_or(u32::MAX), part: 0 };
     for (at, claimed) in (part.first() as u64..).zip(part.values()) {
         let claimed = claimed.map_err(|e| feed.indicators.integrity(&e.to_string()))?;
         match claimed.kind {
             Kind::StixPattern | Kind::Substring | Kind::Regex => patterns.push(at),
-            _ => key::of_claim(claimed).iter().for_each(|span| all.push(span, target(at))),
+            _ => all.push(claimed, target(at)),
         }
     }
     for (&at, Indicator { claim, .. }) in patterns.iter().zip(feed.indicators.fetch(&patterns)?) {
@@ -237,8 +258,8 @@ fn of_part(feed_number: u32, feed: &Feed, part: &Slice) -> Result<Ranges, StoreE
                 for (part, alone) in (0..).zip(claim.parts) {
                     // within a pattern an equality is STIX's: exact
                     let (kind, value) = (alone.kind, alone.value.as_str());
-                    let spans = key::of_claim(Claimed { kind, value, exact_only: true, prefix: false });
-                    spans.iter().for_each(|span| all.push(span, Target { part, ..target(at) }));
+                    let claimed = Claimed { kind, value, exact_only: true, prefix: false };
+                    all.push(claimed, Target { part, ..target(at) });
                 }
                 continue;
             }

@@ -1,11 +1,13 @@
-//! The merge: index rows in key order against key ranges in key order, both walked once.
+//! The merge: index rows in key order against key ranges in key order, each part of the index walked once with the
+//! ranges that reach it.
 //!
 //! A range is open from the first key not below its start to the first key not below its end; a
 //! row meets every open range. Ranges are few deep (networks within networks, names within names),
 //! so the open ones are a short list.
 
 use comity_store::StoreError;
-use comity_store::observables::{Index, IndexKey};
+use comity_store::observables::{Index, IndexKey, Part};
+use rayon::prelude::*;
 
 use crate::claims::{Sorted, Target};
 
@@ -25,12 +27,18 @@ pub struct Meeting {
 pub fn meetings(index: &Index, claims: &Sorted) -> Result<Vec<Meeting>, StoreError> {
     let fewer = claims.without_strangers(index)?;
     let claims = fewer.as_ref().unwrap_or(claims);
-    let mut all = Vec::new();
-    let mut sweep = Sweep { claims, next: 0, open: Vec::new() };
-    index.scan(&|least, greatest| claims.meets(least, greatest), &mut |row, key| {
-        sweep.advance(key);
-        all.extend(sweep.open.iter().map(|&at| Meeting { row, target: claims.ranges[at].target }));
-    })?;
+    let wanted = |least, greatest| claims.meets(least, greatest);
+    let of_part = |part: &Part| {
+        let mut met = Vec::new();
+        let mut sweep = Sweep { claims, next: claims.first_reaching(part.least()), open: Vec::new() };
+        index.scan(part, &wanted, &mut |row, key| {
+            sweep.advance(key);
+            met.extend(sweep.open.iter().map(|&at| Meeting { row, target: claims.ranges[at].target }));
+        })?;
+        Ok(met)
+    };
+    let parts = index.parts(&wanted)?;
+    let mut all = parts.par_iter().map(of_part).collect::<Result<Vec<_>, StoreError>>()?.concat();
     all.sort_unstable();
     all.dedup();
     Ok(all)

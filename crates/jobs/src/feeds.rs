@@ -20,7 +20,6 @@ use crate::JobError;
 use crate::custody::{FEED_TABLES, FileDigest, file_digests};
 use crate::job_file::Feed;
 use crate::reproduce::read_lines;
-use crate::run;
 
 /// Largest feed that is read, decompressed bytes.
 pub const MAX_FEED_BYTES: u64 = 4 << 30;
@@ -118,23 +117,17 @@ pub fn write(
     let mut record = feed.record;
     let sorted = feed.claims.sorted(record.id);
     record.indicators = sorted.indicators() as u64;
-    let (mut table, mut lines) = (comity_store::feed::writer(stage)?, Vec::new());
-    for group in sorted.groups() {
-        let group = group?;
-        let (written, own) = rayon::join(|| table.group(&group), || run::lines_of("indicators", &group));
-        written?;
-        lines.push(own?);
-    }
-    drop(sorted);
-    table.finish()?;
     let tables = || {
+        let mut table = comity_store::feed::writer(stage)?;
+        sorted.groups().try_for_each(|group| table.group(&group?))?;
+        table.finish()?;
         let name = comity_store::evidence::REJECTS_FILE;
         let batch = tables::rejects_batch(&feed.rejects)?;
         tables::write(stage.create(name)?, &stage.path().join(name), &tables::rejects_schema(), &[batch])?;
         record_tree::write_secret(stage, &secret)?;
         file_digests(stage, FEED_TABLES)
     };
-    let (files, tree) = rayon::join(tables, || tree(&lines, &secret));
+    let (files, tree) = rayon::join(tables, || tree(sorted.lines()?.map(Ok), &secret));
     Ok((record, tree?, files?))
 }
 
@@ -145,9 +138,7 @@ pub(crate) fn indicator_lines(feed: &Path) -> Result<Lines, JobError> {
 
 /// The tree over the indicators of a feed that was read.
 pub(crate) fn tree_of(feed: ReadFeed, secret: &[u8; 32]) -> Result<BlockTree, JobError> {
-    let sorted = feed.claims.sorted(feed.record.id);
-    let lines = sorted.groups().map(|group| run::lines_of("indicators", &group?));
-    tree(&lines.collect::<Result<Vec<_>, _>>()?, secret)
+    tree(feed.claims.sorted(feed.record.id).lines()?.map(Ok), secret)
 }
 
 /// The tree over the indicators of a feed of the case.
@@ -156,33 +147,31 @@ pub(crate) fn tree_of(feed: ReadFeed, secret: &[u8; 32]) -> Result<BlockTree, Jo
 /// Where its files do not read.
 pub(crate) fn stored_tree(feed: &Path) -> Result<BlockTree, JobError> {
     let secret = record_tree::secret(feed)?.unwrap_or_default();
-    tree(&[indicator_lines(feed)?], &secret)
+    tree(std::iter::once(indicator_lines(feed)), &secret)
 }
 
-/// The tree over logical lines, sorted: a record is a line, offsets count in their text.
-fn tree(lines: &[Lines], secret: &[u8; 32]) -> Result<BlockTree, JobError> {
-    const LINES: usize = 16 * 1024;
-    let salts = Salts::new(secret);
-    let mut sorted = Vec::with_capacity(lines.iter().map(Lines::rows).sum());
-    lines.iter().for_each(|part| sorted.extend(part.keyed()));
-    sorted.par_sort_by(Lines::order);
-    let sorted: Vec<&[u8]> = sorted.into_iter().map(|(_, line)| line).collect();
-    let mut begin = 0;
-    let parts: Vec<(usize, u64, &[&[u8]])> = sorted
-        .chunks(LINES)
-        .enumerate()
-        .map(|(number, part)| {
-            let offset = begin;
-            begin += part.iter().map(|line| line.len() as u64).sum::<u64>();
-            (number * LINES, offset, part)
-        })
-        .collect();
-    let chunks: Vec<ChunkTree> = parts
-        .into_par_iter()
-        .map(|(first, offset, part)| chunk(&salts, first as u64, offset, part))
-        .collect();
-    let mut tree = TreeBuilder::new();
-    chunks.into_iter().try_for_each(|chunk| tree.append(chunk))?;
+/// The tree over logical lines, sorted: a record is a line, offsets count in their text. No line of a part comes
+/// before one of the part before it.
+fn tree(
+    parts: impl Iterator<Item = Result<Lines, JobError>>,
+    secret: &[u8; 32],
+) -> Result<BlockTree, JobError> {
+    const LINES: usize = 4 * 1024;
+    let (salts, mut tree, mut offset) = (Salts::new(secret), TreeBuilder::new(), 0);
+    for lines in parts {
+        let lines = lines?;
+        let sorted = lines.sorted();
+        let mut chunks = Vec::new();
+        let mut first = tree.records();
+        for some in sorted.chunks(LINES) {
+            chunks.push((first, offset, some));
+            first += some.len() as u64;
+            offset += some.iter().map(|line| line.len() as u64).sum::<u64>();
+        }
+        let hash = |(first, offset, some)| chunk(&salts, first, offset, some);
+        let chunks: Vec<ChunkTree> = chunks.into_par_iter().map(hash).collect();
+        chunks.into_iter().try_for_each(|chunk| tree.append(chunk))?;
+    }
     Ok(tree.finish())
 }
 

@@ -21,14 +21,21 @@ use crate::{Claim, Kind};
 ///
 /// `value` must be canonical for `kind`.
 pub fn of_observable(kind: Kind, value: &str) -> Vec<u8> {
+    let mut key = Vec::new();
+    write_observable(kind, value, &mut key);
+    key
+}
+
+/// Writes [the key of an observable](of_observable) behind what stands in `out`.
+pub fn write_observable(kind: Kind, value: &str, out: &mut Vec<u8>) {
     match kind {
-        Kind::Ipv4Addr | Kind::Ipv6Addr => address_bytes(value).map_or_else(Vec::new, |key| key.to_vec()),
-        Kind::DomainName => of_name(value),
+        Kind::Ipv4Addr | Kind::Ipv6Addr => out.extend(address_bytes(value).into_iter().flatten()),
+        Kind::DomainName => write_name(value, out),
         Kind::Url => {
             let (scheme, rest) = split_scheme(value);
-            of_url(rest, scheme.unwrap_or(""))
+            out.extend_from_slice(&of_url(rest, scheme.unwrap_or("")));
         }
-        _ => value.as_bytes().to_vec(),
+        _ => out.extend_from_slice(value.as_bytes()),
     }
 }
 
@@ -136,23 +143,51 @@ impl<'a> From<&'a Claim> for Claimed<'a> {
 ///   same record ([`ip_port_parts`]);
 /// - a URL `prefix` has spans that hold every scheme; [`url_scheme_agrees`] must hold too.
 pub fn of_claim<'a>(claim: impl Into<Claimed<'a>>) -> Vec<Span> {
-    let claim = claim.into();
-    let value = claim.value;
-    match claim.kind {
-        Kind::Ipv4Net | Kind::Ipv6Net => {
-            network(value).map(|(first, last)| blocks(first, last)).unwrap_or_default()
+    let mut spans = Vec::new();
+    each_span(claim.into(), &mut Vec::new(), |kind, lo, hi| {
+        spans.push(Span { kind, lo: lo.to_vec(), hi: hi.to_vec() });
+    });
+    spans
+}
+
+/// Hands over kind, first key and first key past the end of each span [that an indicator covers](of_claim).
+/// Nearly all have one, which lies in `scratch`.
+pub fn each_span(claim: Claimed<'_>, scratch: &mut Vec<u8>, mut put: impl FnMut(Kind, &[u8], &[u8])) {
+    let Claimed { kind, value, exact_only, prefix } = claim;
+    let spans = match kind {
+        Kind::Ipv4Net | Kind::Ipv6Net => network(value).map(|(first, last)| blocks(first, last)),
+        Kind::IpRange => range(value).map(|(first, last)| blocks(first, last)),
+        Kind::Url => Some(of_url_claim(value, prefix)),
+        Kind::Substring | Kind::Regex | Kind::StixPattern => None,
+        Kind::IpPort | Kind::Ipv4Addr | Kind::Ipv6Addr => {
+            let address = if kind == Kind::IpPort {
+                ip_port_parts(value).map(|(address, _)| address)
+            } else {
+                Some(value)
+            };
+            if let Some(address) = address.and_then(|address| address.parse::<IpAddr>().ok()) {
+                let mut keys = [0; 17];
+                keys[..16].copy_from_slice(&number(address).to_be_bytes());
+                put(family(address), &keys[..16], &keys);
+            }
+            None
         }
-        Kind::IpRange => range(value).map(|(first, last)| blocks(first, last)).unwrap_or_default(),
-        Kind::IpPort => {
-            ip_port_parts(value).and_then(|(address, _)| one_address(address)).into_iter().collect()
+        kind => {
+            scratch.clear();
+            write_observable(kind, value, scratch);
+            let length = scratch.len();
+            scratch.extend_from_within(..);
+            match scratch.last_mut() {
+                // all names under it too: each begins with its key, whose last byte is zero
+                Some(last) if kind == Kind::DomainName && !exact_only => *last += 1,
+                _ => scratch.push(0),
+            }
+            let (lo, hi) = scratch.split_at(length);
+            put(kind, lo, hi);
+            None
         }
-        Kind::Ipv4Addr | Kind::Ipv6Addr => one_address(value).into_iter().collect(),
-        Kind::DomainName if claim.exact_only => vec![Span::one(Kind::DomainName, of_name(value))],
-        Kind::DomainName => vec![Span::under(Kind::DomainName, of_name(value))],
-        Kind::Url => of_url_claim(value, claim.prefix),
-        Kind::Substring | Kind::Regex | Kind::StixPattern => Vec::new(),
-        kind => vec![Span::one(kind, value.as_bytes().to_vec())],
-    }
+    };
+    spans.iter().flatten().for_each(|Span { kind, lo, hi }| put(*kind, lo, hi));
 }
 
 /// Key of an address given as canonical text; `None` where it is none.
@@ -237,19 +272,15 @@ fn of_url(rest: &str, scheme: &str) -> Vec<u8> {
     key
 }
 
-fn of_name(name: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(name.len() + 1);
+fn write_name(name: &str, out: &mut Vec<u8>) {
     for label in name.as_bytes().rsplit(|byte| *byte == b'.') {
-        key.extend_from_slice(label);
-        key.push(0);
+        out.extend_from_slice(label);
+        out.push(0);
     }
-    key
 }
 
-fn one_address(value: &str) -> Option<Span> {
-    let address: IpAddr = value.parse().ok()?;
-    let kind = if address.is_ipv4() { Kind::Ipv4Addr } else { Kind::Ipv6Addr };
-    Some(Span::one(kind, number(address).to_be_bytes().to_vec()))
+const fn family(address: IpAddr) -> Kind {
+    if address.is_ipv4() { Kind::Ipv4Addr } else { Kind::Ipv6Addr }
 }
 
 fn number(address: IpAddr) -> u128 {
@@ -275,7 +306,7 @@ fn range(value: &str) -> Option<(IpAddr, IpAddr)> {
 
 /// The fewest CIDR blocks from `first` to `last`, as spans; none where they are of two families.
 fn blocks(first: IpAddr, last: IpAddr) -> Vec<Span> {
-    let kind = if first.is_ipv4() { Kind::Ipv4Addr } else { Kind::Ipv6Addr };
+    let kind = family(first);
     let (mut at, end) = (number(first), number(last));
     let mut spans = Vec::new();
     if first.is_ipv4() != last.is_ipv4() {

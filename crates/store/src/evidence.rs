@@ -153,9 +153,7 @@ pub fn fetch(item: &Path, columns: &[&str], rows: &[u64]) -> Result<Vec<RecordBa
 /// Where the file does not read.
 pub fn times(item: &Path) -> Result<Vec<Option<i64>>, StoreError> {
     let path = item.join(EVENTS_FILE);
-    let reader = tables::open(&path)?;
-    let total = usize::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(0);
-    let batches = tables::fetch_ranges(reader, &path, &["time"], std::iter::once(0..total))?;
+    let batches = tables::read_some(&path, &["time"])?;
     let times = |batch: &RecordBatch| batch.column(0).as_primitive::<TimestampMicrosecondType>().clone();
     Ok(batches.iter().flat_map(|batch| times(batch).iter().collect::<Vec<_>>()).collect())
 }

@@ -1,6 +1,7 @@
 //! Indicators of a feed: claims gathered, equal ones joined, sorted for the merge.
 
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use arrow::datatypes::{
 };
 use comity_model::key::Claimed;
 use comity_model::{Claim, Field, Kind, Part, Tlp, UnknownToken, key};
+use comity_provenance::logical::Lines;
 use comity_provenance::{Sha256Digest, Sha256Hasher};
 use parquet::arrow::ProjectionMask;
 use parquet::file::metadata::ParquetMetaData;
@@ -23,7 +25,7 @@ use thiserror::Error;
 use crate::columns::{list_type, time_type};
 use crate::durable::Stage;
 use crate::tables::TableWriter;
-use crate::{StoreError, index, tables};
+use crate::{StoreError, index, rows, tables};
 
 /// Name of the indicators file within its feed.
 pub const INDICATORS_FILE: &str = "indicators.parquet";
@@ -31,9 +33,16 @@ pub const INDICATORS_FILE: &str = "indicators.parquet";
 /// Longest value or text of a claim, bytes.
 pub const MAX_CLAIM_BYTES: usize = 64 << 10;
 
-/// Rows of a batch that is built: texts of the greatest length fill half of what its offsets can say.
-const BATCH_ROWS: usize = (1 << 30) / MAX_CLAIM_BYTES;
+/// Rows of a batch that is built. Texts of the greatest length would fill an eighth of what its offsets can say.
+const BATCH_ROWS: usize = 1 << 12;
+const _: () = assert!(BATCH_ROWS <= (1 << 30) / MAX_CLAIM_BYTES, "offsets of a batch overflow");
 const _: () = assert!(tables::GROUP_ROWS.is_multiple_of(BATCH_ROWS), "a batch reaches over two row groups");
+
+/// Rows whose lines are made at once.
+const LINE_ROWS: usize = 8 * BATCH_ROWS;
+
+/// Rows that are asked for at once.
+const FEW: usize = 16;
 
 /// An indicator: equal claims of one feed about one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +73,9 @@ struct Taken {
     stated: Stated,
     /// Whether the text as found is the value.
     is_canonical: bool,
-    value_end: usize,
+    /// Length of the value.
+    length: u32,
+    /// Where its texts end.
     end: usize,
 }
 
@@ -82,7 +93,6 @@ impl Claims {
     /// Takes a claim.
     pub fn push(&mut self, claim: Claim) {
         self.texts.push_str(&claim.value);
-        let value_end = self.texts.len();
         let is_canonical = claim.original == claim.value;
         if !is_canonical {
             self.texts.push_str(&claim.original);
@@ -91,7 +101,12 @@ impl Claims {
         if !claim.fields.is_empty() || !claim.parts.is_empty() {
             self.patterns.insert(self.taken.len(), (claim.fields, claim.parts));
         }
-        self.taken.push(Taken { stated, is_canonical, value_end, end: self.texts.len() });
+        self.taken.push(Taken {
+            stated,
+            is_canonical,
+            length: number(claim.value.len()),
+            end: self.texts.len(),
+        });
     }
 
     /// Number of claims taken.
@@ -102,32 +117,44 @@ impl Claims {
     /// The indicators of the feed with this id, in the order of its file.
     pub fn sorted(self, feed: Sha256Digest) -> Sorted {
         // what settles nearly every comparison without a look at the claim
-        let head = |at: usize| (index::order(self.row(at).stated.kind, &self.key(at)), at);
-        let mut sorted: Vec<(u128, usize)> = (0..self.taken.len()).into_par_iter().map(head).collect();
+        let head = |scratch: &mut Vec<u8>, at: usize| {
+            let (kind, mut head) = (self.row(at).stated.kind, None);
+            self.each_key(at, scratch, |key| _ = head.get_or_insert_with(|| index::order(kind, key)));
+            (head.unwrap_or_else(|| index::order(kind, &[])), number(at))
+        };
+        let all = (0..self.taken.len()).into_par_iter();
+        let mut sorted: Vec<(u128, u32)> = all.map_init(Vec::new, head).collect();
         sorted.par_sort_unstable();
         // of equal claims the first in the feed gives the original text
-        let rest = |&(_, at): &(u128, usize)| {
-            let row = self.row(at);
-            (row.stated.kind, self.key(at), row.value, row.stated.prefix, row.fields, at)
+        let rest = |&(_, at): &(u128, u32)| {
+            let row = self.row(at as usize);
+            (row.stated.kind, self.key(at as usize), row.value, row.stated.prefix, row.fields, at)
         };
         let alike = sorted.par_chunk_by_mut(|a, b| a.0 == b.0).filter(|some| some.len() > 1);
         alike.for_each(|some| some.par_sort_by_cached_key(rest));
-        let is_first = |&at: &usize| match (at.checked_sub(1).map(|before| sorted[before]), sorted[at]) {
+        let is_first = |&at: &u32| match (
+            at.checked_sub(1).map(|before| sorted[before as usize]),
+            sorted[at as usize],
+        ) {
             (Some((before_head, before)), (head, at)) => {
-                before_head != head || !self.row(before).is_same(&self.row(at))
+                before_head != head || !self.row(before as usize).is_same(&self.row(at as usize))
             }
             (None, _) => true,
         };
-        // where the claims of each indicator begin, and where all end
-        let mut begins: Vec<usize> = (0..sorted.len()).into_par_iter().filter(is_first).collect();
-        begins.push(sorted.len());
-        let order = sorted.into_iter().map(|(_, at)| at).collect();
-        Sorted { claims: self, feed, order, begins }
+        let mut begins: Vec<u32> = (0..number(sorted.len())).into_par_iter().filter(is_first).collect();
+        begins.push(number(sorted.len()));
+        let order: Vec<u32> = sorted.par_iter().map(|&(_, at)| at).collect();
+        drop(sorted);
+        let mut sorted = Sorted { claims: self, order, begins, ids: Vec::new() };
+        let id = |at| indicator_id(&feed, &sorted.row(at));
+        sorted.ids = (0..sorted.indicators()).into_par_iter().map(id).collect();
+        sorted
     }
 
     fn row(&self, at: usize) -> Row<'_> {
         let begin = at.checked_sub(1).map_or(0, |before| self.taken[before].end);
-        let Taken { stated, is_canonical, value_end, end } = self.taken[at];
+        let Taken { stated, is_canonical, length, end } = self.taken[at];
+        let value_end = begin + length as usize;
         let (fields, parts) = match self.patterns.get(&at) {
             Some((fields, parts)) => (fields.as_slice(), parts.as_slice()),
             None => Default::default(),
@@ -138,15 +165,17 @@ impl Claims {
         Row { stated, value, original, fields, parts, claims: 1 }
     }
 
+    /// Hands over the first key of each span that a claim covers.
+    fn each_key(&self, at: usize, scratch: &mut Vec<u8>, mut put: impl FnMut(&[u8])) {
+        let Row { stated: Stated { kind, exact_only, prefix, .. }, value, .. } = self.row(at);
+        key::each_span(Claimed { kind, value, exact_only, prefix }, scratch, |_, lo, _| put(lo));
+    }
+
     /// The first key that a claim covers.
     fn key(&self, at: usize) -> Vec<u8> {
-        let Row { stated: Stated { kind, exact_only, prefix, .. }, value, .. } = self.row(at);
-        if kind == Kind::DomainName {
-            // those under a name follow it
-            return key::of_observable(kind, value);
-        }
-        let spans = key::of_claim(Claimed { kind, value, exact_only, prefix });
-        spans.into_iter().next().map(|span| span.lo).unwrap_or_default()
+        let mut first = None;
+        self.each_key(at, &mut Vec::new(), |key| _ = first.get_or_insert_with(|| key.to_vec()));
+        first.unwrap_or_default()
     }
 }
 
@@ -154,10 +183,12 @@ impl Claims {
 #[derive(Debug)]
 pub struct Sorted {
     claims: Claims,
-    feed: Sha256Digest,
-    order: Vec<usize>,
+    /// Positions of the claims.
+    order: Vec<u32>,
     /// Where in the order the claims of each indicator begin, and where all end.
-    begins: Vec<usize>,
+    begins: Vec<u32>,
+    /// Id of each indicator.
+    ids: Vec<[u8; 16]>,
 }
 
 impl Sorted {
@@ -168,40 +199,106 @@ impl Sorted {
 
     /// Kind of each indicator.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> {
-        let firsts = self.begins.iter().filter_map(|&begin| self.order.get(begin));
-        firsts.map(|&first| self.claims.taken[first].stated.kind)
+        let firsts = self.begins.iter().filter_map(|&begin| self.order.get(begin as usize));
+        firsts.map(|&first| self.claims.taken[first as usize].stated.kind)
     }
 
     /// The rows of each row group of the `indicators` table, made when it is asked for: those of all take more
     /// memory than the claims. One group at least, and one batch in it.
     pub fn groups(&self) -> impl Iterator<Item = Result<Vec<RecordBatch>, StoreError>> {
-        (0..self.indicators().max(1)).step_by(tables::GROUP_ROWS).map(|first| {
-            let last = (first + tables::GROUP_ROWS).min(self.indicators().max(1));
-            (first..last).into_par_iter().step_by(BATCH_ROWS).map(|first| self.batch(first)).collect()
+        let count = self.indicators();
+        let batch = move |first: usize| {
+            let last = (first + BATCH_ROWS).min(count);
+            let mut rows = Rows::with_capacity(last - first);
+            self.each(first..last, |id, row| rows.push(id, row));
+            rows.finish()
+        };
+        (0..count.max(1)).step_by(tables::GROUP_ROWS).map(move |first| {
+            let last = (first + tables::GROUP_ROWS).min(count.max(1));
+            (first..last).into_par_iter().step_by(BATCH_ROWS).map(batch).collect()
         })
     }
 
-    fn batch(&self, first: usize) -> Result<RecordBatch, StoreError> {
-        let last = (first + BATCH_ROWS).min(self.indicators());
-        let mut rows = Rows::with_capacity(last - first);
-        for claims in self.begins[first..=last].windows(2) {
-            let claims = &self.order[claims[0]..claims[1]];
-            let mut row = self.claims.row(claims[0]);
-            claims[1..].iter().for_each(|&more| row.stated.join(&self.claims.taken[more].stated));
-            row.claims = claims.len() as u64;
-            let id = indicator_id(&self.feed, &row);
-            rows.push(std::str::from_utf8(&id).unwrap_or_default(), &row);
+    /// The logical lines of the `indicators` table, sorted, some at a time.
+    ///
+    /// # Errors
+    /// Where two indicators have one id.
+    pub fn lines(&self) -> Result<impl Iterator<Item = Lines>, StoreError> {
+        let header = rows::no_lines("indicators", &schema());
+        // an id is what a line begins with, and its own
+        let first = |id: &[u8; 16]| id.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        let id = |at: u32| self.ids[at as usize];
+        let mut order: Vec<(u64, u32)> =
+            self.ids.par_iter().enumerate().map(|(at, id)| (first(id), number(at))).collect();
+        order.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a.1).cmp(&id(b.1))));
+        if order.par_windows(2).any(|pair| pair[0].0 == pair[1].0 && id(pair[0].1) == id(pair[1].1)) {
+            let message = "two indicators have one id".to_owned();
+            return Err(StoreError::Integrity { path: INDICATORS_FILE.into(), message });
         }
-        rows.finish()
+        let of_part = move |header: &Lines, part: &[(u64, u32)]| {
+            let mut lines = header.clone();
+            self.each(part.iter().map(|&(_, at)| at as usize), |id, row| write_line(id, row, &mut lines));
+            lines
+        };
+        Ok((0..order.len()).step_by(LINE_ROWS).map(move |first| {
+            let some = &order[first..(first + LINE_ROWS).min(order.len())];
+            let parts: Vec<Lines> = some.par_chunks(BATCH_ROWS).map(|part| of_part(&header, part)).collect();
+            let mut lines = header.clone();
+            parts.into_iter().for_each(|part| lines.join(part));
+            lines
+        }))
     }
+
+    /// Hands over the rows at these positions, with their ids.
+    fn each(&self, positions: impl Iterator<Item = usize>, mut put: impl FnMut(&str, &Row<'_>)) {
+        let (mut positions, mut few) = (positions.fuse(), Vec::with_capacity(FEW));
+        loop {
+            few.clear();
+            few.extend(positions.by_ref().take(FEW));
+            if few.is_empty() {
+                break;
+            }
+            self.touch(&few);
+            for &at in &few {
+                let mut id = [b'0'; 32];
+                // 16 bytes take 32 digits
+                let _ = hex::encode_to_slice(self.ids[at], &mut id);
+                put(std::str::from_utf8(&id).unwrap_or_default(), &self.row(at));
+            }
+        }
+    }
+
+    /// Asks memory for what a few rows need at once, so that one wait serves all: they may lie at random.
+    fn touch(&self, few: &[usize]) {
+        let first = |at: usize| self.order[self.begins[at] as usize] as usize;
+        let firsts: Vec<usize> = few.iter().map(|&at| first(at)).collect();
+        let ends: Vec<usize> = firsts.iter().map(|&first| self.claims.taken[first].end).collect();
+        let text = |end: usize| end.checked_sub(1).and_then(|last| self.claims.texts.as_bytes().get(last));
+        let texts = ends.into_iter().fold(0, |all, end| all ^ text(end).copied().unwrap_or_default());
+        black_box(few.iter().fold(texts, |all, &at| all ^ self.ids[at][0]));
+    }
+
+    /// The row of an indicator: its claims joined.
+    fn row(&self, at: usize) -> Row<'_> {
+        let claims = &self.order[self.begins[at] as usize..self.begins[at + 1] as usize];
+        let mut row = self.claims.row(claims[0] as usize);
+        claims[1..].iter().for_each(|&more| row.stated.join(&self.claims.taken[more as usize].stated));
+        row.claims = claims.len() as u64;
+        row
+    }
+}
+
+/// A position among claims: a feed has four GiB at most, and a claim takes more than a byte of it.
+fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// What a claim or an indicator states beside its texts.
 #[derive(Debug, Clone, Copy)]
 struct Stated {
     kind: Kind,
-    valid_from: Option<i64>,
-    valid_until: Option<i64>,
+    valid_from: Time,
+    valid_until: Time,
     confidence: Option<u8>,
     tlp: Option<Tlp>,
     exact_only: bool,
@@ -211,20 +308,40 @@ struct Stated {
 
 impl Stated {
     const fn of(claim: &Claim) -> Self {
-        let Claim {
-            kind, valid_from, valid_until, confidence, tlp, exact_only, prefix, inferred_kind, ..
-        } = *claim;
+        let Claim { kind, confidence, tlp, exact_only, prefix, inferred_kind, .. } = *claim;
+        let (valid_from, valid_until) = (Time::of(claim.valid_from), Time::of(claim.valid_until));
         Self { kind, valid_from, valid_until, confidence, tlp, exact_only, prefix, inferred_kind }
     }
 
     /// Joins a further claim about the same value: what either allows holds.
     fn join(&mut self, more: &Self) {
-        self.valid_from = self.valid_from.zip(more.valid_from).map(|(a, b)| a.min(b));
-        self.valid_until = self.valid_until.zip(more.valid_until).map(|(a, b)| a.max(b));
+        let hull = |a: Time, b: Time, of: fn(i64, i64) -> i64| {
+            Time::of(a.stated().zip(b.stated()).map(|(a, b)| of(a, b)))
+        };
+        self.valid_from = hull(self.valid_from, more.valid_from, i64::min);
+        self.valid_until = hull(self.valid_until, more.valid_until, i64::max);
         self.confidence = self.confidence.max(more.confidence);
         self.tlp = self.tlp.max(more.tlp);
         self.exact_only &= more.exact_only;
         self.inferred_kind &= more.inferred_kind;
+    }
+}
+
+/// Microseconds since 1970 UTC, where they are stated. In half the room of an `Option`; no claim is of the first
+/// microsecond that a number can say, 290,000 years before.
+#[derive(Debug, Clone, Copy)]
+struct Time(i64);
+
+impl Time {
+    const fn of(stated: Option<i64>) -> Self {
+        match stated {
+            Some(time) => Self(time),
+            None => Self(i64::MIN),
+        }
+    }
+
+    const fn stated(self) -> Option<i64> {
+        if self.0 == i64::MIN { None } else { Some(self.0) }
     }
 }
 
@@ -247,8 +364,8 @@ impl Row<'_> {
     }
 }
 
-/// An indicator's id, as text.
-fn indicator_id(feed: &Sha256Digest, row: &Row<'_>) -> [u8; 32] {
+/// An indicator's id.
+fn indicator_id(feed: &Sha256Digest, row: &Row<'_>) -> [u8; 16] {
     let mut hasher = Sha256Hasher::default();
     hasher.update(feed.as_bytes());
     for part in [row.stated.kind.as_str(), if row.stated.prefix { "prefix" } else { "" }, row.value] {
@@ -259,9 +376,8 @@ fn indicator_id(feed: &Sha256Digest, row: &Row<'_>) -> [u8; 32] {
         hasher.update(&[0]);
         hasher.update(field.as_str().as_bytes());
     }
-    let mut id = [b'0'; 32];
-    // half of the digest's 32 bytes take 32 digits
-    let _ = hex::encode_to_slice(&hasher.finish().as_bytes()[..16], &mut id);
+    let mut id = [0; 16];
+    id.copy_from_slice(&hasher.finish().as_bytes()[..16]);
     id
 }
 
@@ -367,8 +483,8 @@ impl Rows {
         self.kinds.append_value(kind.as_str());
         self.values.append_value(row.value);
         self.originals.append_value(row.original);
-        self.valid_from.append_option(valid_from);
-        self.valid_until.append_option(valid_until);
+        self.valid_from.append_option(valid_from.stated());
+        self.valid_until.append_option(valid_until.stated());
         self.confidence.append_option(confidence.map(i64::from));
         self.tlp.append_option(tlp.map(Tlp::as_str));
         self.claims.append_value(i64::try_from(row.claims).unwrap_or(i64::MAX));
@@ -464,14 +580,9 @@ impl Indicators {
     /// # Errors
     /// Where the file does not read, or holds what comity does not write.
     pub fn fetch(&self, positions: &[u64]) -> Result<Vec<Indicator>, StoreError> {
-        let (schema, group) = (schema(), |position: u64| position / tables::GROUP_ROWS as u64);
+        let schema = schema();
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let of_group = |rows: &[u64]| {
-            let reader = tables::with_footer(&self.footer, &self.path)?;
-            tables::fetch_ranges(reader, &self.path, &names, tables::runs(rows))
-        };
-        let groups: Vec<&[u64]> = positions.chunk_by(|&a, &b| group(a) == group(b)).collect();
-        let batches = groups.into_par_iter().map(of_group).collect::<Result<Vec<_>, _>>()?.concat();
+        let batches = tables::fetch_ranges(&self.footer, &self.path, &names, tables::runs(positions))?;
         let of_batch = |batch: &RecordBatch| {
             let one = |row| indicator(batch, row).map_err(|e| self.integrity(&e.to_string()));
             (0..batch.num_rows()).map(one).collect::<Result<Vec<_>, _>>()
@@ -506,20 +617,66 @@ impl Slice {
         self.first
     }
 
+    /// Number of its indicators.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What each indicator says of the keys that it covers.
     ///
     /// # Errors
     /// Where a kind is none.
     pub fn values(&self) -> impl Iterator<Item = Result<Claimed<'_>, UnknownToken>> {
-        (0..self.values.len()).map(|row| {
+        // a kind stands in many rows, one behind the other
+        let mut last = None;
+        (0..self.values.len()).map(move |row| {
+            let name = self.kinds.value(row);
+            let kind = match last {
+                Some((last, kind)) if last == name => kind,
+                _ => name.parse()?,
+            };
+            last = Some((name, kind));
             Ok(Claimed {
-                kind: self.kinds.value(row).parse()?,
+                kind,
                 value: self.values.value(row),
                 exact_only: self.exact_only.value(row),
                 prefix: self.prefix.value(row),
             })
         })
     }
+}
+
+/// Appends the logical line (`comity-rows/v1`) of a row.
+fn write_line(id: &str, row: &Row<'_>, lines: &mut Lines) {
+    let Stated { kind, valid_from, valid_until, confidence, tlp, exact_only, prefix, inferred_kind } =
+        row.stated;
+    [id, kind.as_str(), row.value, row.original].into_iter().for_each(|text| lines.text(text));
+    for number in [valid_from.stated(), valid_until.stated(), confidence.map(i64::from)] {
+        match number {
+            Some(number) => lines.integer(number),
+            None => lines.null(),
+        }
+    }
+    match tlp {
+        Some(tlp) => lines.text(tlp.as_str()),
+        None => lines.null(),
+    }
+    lines.integer(row.claims);
+    [exact_only, prefix, inferred_kind].into_iter().for_each(|flag| lines.boolean(flag));
+    match row.fields {
+        [] => lines.null(),
+        fields => lines.list(fields.iter().map(|field| field.as_str())),
+    }
+    match row.parts {
+        [] => lines.null(),
+        parts => lines.list(parts.iter().map(part_text).collect::<Vec<_>>().iter().map(String::as_str)),
+    }
+    lines.end_row();
 }
 
 /// Reads one indicator from its logical line (`comity-rows/v1`), without the line end.
@@ -658,16 +815,29 @@ mod tests {
         for number in 0..count {
             let value = std::net::Ipv4Addr::from_bits(u32::try_from(number).unwrap()).to_string();
             let fields = if number % 3 == 0 { vec![Field::SrcIp, Field::DstIp] } else { Vec::new() };
-            let confidence = (number % 7 > 0).then_some(50);
+            let part = |value: &str| Part { kind: Kind::Ipv4Addr, value: value.to_owned(), field: None };
+            let claim = Claim {
+                fields,
+                confidence: (number % 7 > 0).then_some(50),
+                valid_from: (number % 5 > 0).then_some(number as i64 - 10),
+                valid_until: (number % 4 > 0).then_some(i64::MAX - number as i64),
+                tlp: (number % 6 == 0).then_some(Tlp::Green),
+                parts: if number % 100 == 0 { vec![part(&value), part("a\tb")] } else { Vec::new() },
+                ..Claim::new(Kind::Ipv4Addr, &value, format!("{value}\\"))
+            };
             // every tenth is claimed twice
             for _ in 0..=usize::from(number % 10 == 0) {
-                let fields = fields.clone();
-                claims.push(Claim { fields, confidence, ..Claim::new(Kind::Ipv4Addr, &value, &value) });
+                claims.push(claim.clone());
             }
         }
         let sorted = claims.sorted(Sha256Digest::of(b"feed"));
         let groups: Vec<Vec<RecordBatch>> = sorted.groups().collect::<Result<_, _>>().unwrap();
         assert_eq!((sorted.indicators(), groups.len()), (count, 2));
+        let lines: Vec<Lines> = sorted.lines().unwrap().collect();
+        let of_rows = rows::lines("indicators", &schema(), &groups.concat()).unwrap();
+        assert!(lines.iter().all(|some| some.header() == of_rows.header()));
+        assert!(lines.iter().flat_map(Lines::sorted).eq(of_rows.sorted()));
+
         let scratch = tempfile::tempdir().unwrap();
         let stage = Stage::new(scratch.path(), "feed").unwrap();
         let mut table = writer(&stage).unwrap();

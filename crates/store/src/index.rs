@@ -29,8 +29,9 @@ pub fn order(kind: Kind, key: &[u8]) -> u128 {
         _ => key,
     };
     let mut bytes = [0; 16];
+    let told = &told[..told.len().min(15)];
     bytes[0] = kind as u8;
-    bytes.iter_mut().skip(1).zip(told).for_each(|(to, from)| *to = *from);
+    bytes[1..=told.len()].copy_from_slice(told);
     u128::from_be_bytes(bytes)
 }
 

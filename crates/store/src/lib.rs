@@ -10,6 +10,7 @@ pub mod durable;
 mod error;
 pub mod evidence;
 pub mod feed;
+pub mod file_at;
 mod footer;
 pub mod index;
 pub mod journal;

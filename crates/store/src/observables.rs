@@ -25,6 +25,7 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::StoreError;
+use crate::file_at::FileAt;
 use crate::index::{Entry, Merge, Rows, order, order_of_quad};
 use crate::pages::{EncodedColumn, PageEncoder, Shape, Values};
 use crate::tables;
@@ -281,29 +282,40 @@ impl Index {
         columns: &[&str],
         ranges: impl Iterator<Item = Range<usize>>,
     ) -> Result<Vec<RecordBatch>, StoreError> {
-        tables::fetch_ranges(tables::with_footer(&self.footer, &self.path)?, &self.path, columns, ranges)
+        tables::fetch_ranges(&self.footer, &self.path, columns, ranges)
     }
 
     fn integrity(&self, message: &str) -> StoreError {
         StoreError::Integrity { path: self.path.clone(), message: message.into() }
     }
 
-    /// Walks the pages of an item's index that can hold a wanted key, in key order: `wanted` says
-    /// whether any key with an [`order`] between two given ones (both inclusive) is; `take` gets the number
-    /// of an index row and its key.
+    /// The pages of an item's index that can hold a wanted key, in parts that can be walked side by side: `wanted`
+    /// says whether any key with an [`order`] between two given ones (both inclusive) is.
+    ///
+    /// # Errors
+    /// Where the pages are not in order.
+    pub fn parts(&self, wanted: &dyn Fn(u128, u128) -> bool) -> Result<Vec<Part>, StoreError> {
+        let pages = pages(&self.footer);
+        if !pages.iter().filter_map(|(_, first)| *first).is_sorted() {
+            return Err(self.integrity(OUT_OF_ORDER));
+        }
+        let mut wanted = wanted_pages(&pages, wanted).into_iter().peekable();
+        let part =
+            || Some(wanted.by_ref().take(PART_PAGES).collect::<Vec<_>>()).filter(|some| !some.is_empty());
+        Ok(std::iter::from_fn(part).map(Part).collect())
+    }
+
+    /// Walks a part in key order; `take` gets the number of an index row and its key.
     ///
     /// # Errors
     /// Where the file does not read, or is not in order.
     pub fn scan(
         &self,
+        Part(pages): &Part,
         wanted: &dyn Fn(u128, u128) -> bool,
         take: &mut dyn FnMut(u64, &IndexKey<'_>),
     ) -> Result<(), StoreError> {
         let integrity = |message: &str| self.integrity(message);
-        let pages = wanted_pages(&self.footer, wanted);
-        if pages.is_empty() {
-            return Ok(());
-        }
         let mut kinds = Vec::new();
         let mixed: Vec<_> =
             pages.iter().filter(|page| page.kind.is_none()).map(|page| page.rows.clone()).collect();
@@ -324,7 +336,8 @@ impl Index {
         }
         let (mut kinds, mut start, mut before) = (kinds.into_iter(), 0, 0);
         let mut scratch = Vec::new();
-        for Page { rows, greatest, kind } in pages {
+        for &Page { ref rows, least, greatest, kind } in pages {
+            before = least.max(before);
             let value = |row: usize| values.value(start + row - rows.start);
             for block in
                 (rows.start..rows.end).step_by(BLOCK_ROWS).map(|row| row..rows.end.min(row + BLOCK_ROWS))
@@ -346,8 +359,8 @@ impl Index {
                         return Err(integrity("has fewer kinds than rows"));
                     };
                     let key = key_of(kind, value(row), &mut scratch).map_err(integrity)?;
-                    if key.order < before {
-                        return Err(integrity("is not in the order of its keys"));
+                    if key.order < before || key.order > greatest {
+                        return Err(integrity(OUT_OF_ORDER));
                     }
                     before = key.order;
                     take(row as u64, &key);
@@ -411,7 +424,7 @@ impl Index {
 
 /// Says of a value whether an index may hold it. Those of one row group are best asked for together.
 pub struct Filter {
-    reader: ParquetRecordBatchReaderBuilder<File>,
+    reader: ParquetRecordBatchReaderBuilder<FileAt>,
     /// Order of the first key of each row group.
     firsts: Vec<u128>,
     /// The row group whose filter was read last; one may have none.
@@ -452,13 +465,33 @@ fn key_of<'a>(kind: Kind, value: &str, scratch: &'a mut Vec<u8>) -> Result<Index
     if kind == Kind::Ipv4Addr {
         return quad(value).map(IndexKey::of_quad).ok_or("an IPv4 address is none");
     }
-    *scratch = key::of_observable(kind, value);
+    scratch.clear();
+    key::write_observable(kind, value, scratch);
     Ok(IndexKey::new(kind, scratch))
 }
 
+/// Most pages of a part.
+const PART_PAGES: usize = if cfg!(test) { 3 } else { 128 };
+
+const OUT_OF_ORDER: &str = "is not in the order of its keys";
+
+/// Pages of an index that can hold a wanted key.
+#[derive(Debug)]
+pub struct Part(Vec<Page>);
+
+impl Part {
+    /// No key of the part has a smaller order.
+    pub fn least(&self) -> u128 {
+        self.0.first().map_or(0, |page| page.least)
+    }
+}
+
 /// A page that can hold a wanted key.
+#[derive(Debug)]
 struct Page {
     rows: Range<usize>,
+    /// No key of the page has a smaller order.
+    least: u128,
     /// No key of the page has a greater order.
     greatest: u128,
     /// The kind of all its values, where it is known to be one.
@@ -466,9 +499,8 @@ struct Page {
 }
 
 /// The pages that can hold a wanted key.
-fn wanted_pages(metadata: &ParquetMetaData, wanted: &dyn Fn(u128, u128) -> bool) -> Vec<Page> {
+fn wanted_pages(pages: &[(Range<usize>, Option<u128>)], wanted: &dyn Fn(u128, u128) -> bool) -> Vec<Page> {
     let kind_of = |order: u128| Kind::ALL.get(usize::from(order.to_be_bytes()[0])).copied();
-    let pages = pages(metadata);
     let mut all = Vec::new();
     for (at, (rows, first)) in pages.iter().enumerate() {
         // the first key of the next page is none of this one, but bounds those that are
@@ -477,10 +509,15 @@ fn wanted_pages(metadata: &ParquetMetaData, wanted: &dyn Fn(u128, u128) -> bool)
         match first.zip(next) {
             Some((least, greatest)) if wanted(least, greatest) => {
                 let kind = kind_of(least).filter(|kind| kind_of(greatest) == Some(*kind));
-                all.push(Page { rows, greatest, kind });
+                all.push(Page { rows, least, greatest, kind });
             }
             Some(_) => {}
-            None => all.push(Page { rows, greatest: u128::MAX, kind: None }),
+            None => all.push(Page {
+                rows,
+                least: first.unwrap_or(0),
+                greatest: next.unwrap_or(u128::MAX),
+                kind: None,
+            }),
         }
     }
     all
@@ -560,11 +597,14 @@ mod tests {
         let scanned = |wanted: &dyn Fn(u128, u128) -> bool| {
             let mut rows = Vec::new();
             let index = Index::open(stage.path()).unwrap();
-            let mut take = |row, key: &IndexKey<'_>| {
-                assert_eq!(key.order, orders[usize::try_from(row).unwrap()], "row {row}");
-                rows.push(usize::try_from(row).unwrap());
-            };
-            index.scan(wanted, &mut take).unwrap();
+            for part in index.parts(wanted).unwrap() {
+                let mut take = |row, key: &IndexKey<'_>| {
+                    assert!(part.least() <= key.order);
+                    assert_eq!(key.order, orders[usize::try_from(row).unwrap()], "row {row}");
+                    rows.push(usize::try_from(row).unwrap());
+                };
+                index.scan(&part, wanted, &mut take).unwrap();
+            }
             rows
         };
         let mut filter = Index::open(stage.path()).unwrap().filter().unwrap().unwrap();

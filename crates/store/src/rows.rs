@@ -61,19 +61,22 @@ pub fn check(schema: &Schema) -> Result<(), NotDigestible> {
     Ok(())
 }
 
+/// A table of which no lines are made yet.
+pub(crate) fn no_lines(table: &str, schema: &Schema) -> Lines {
+    let fields = schema.fields().iter();
+    let columns = fields.filter_map(|f| Some((f.name().as_str(), logical_type(f.data_type())?)));
+    Lines::new(table, &columns.collect::<Vec<_>>())
+}
+
 /// The lines of a table.
 ///
 /// # Errors
 /// Where the table has no logical digest.
 pub fn lines(table: &str, schema: &Schema, batches: &[RecordBatch]) -> Result<Lines, NotDigestible> {
     check(schema)?;
-    let columns: Vec<(&str, Type)> = schema
-        .fields()
-        .iter()
-        .filter_map(|f| Some((f.name().as_str(), logical_type(f.data_type())?)))
-        .collect();
+    let mut all = no_lines(table, schema);
     let of_batch = |batch: &RecordBatch| {
-        let mut lines = Lines::new(table, &columns);
+        let mut lines = all.clone();
         let bytes = batch.columns().iter().filter_map(|c| c.to_data().get_slice_memory_size().ok()).sum();
         lines.reserve(batch.num_rows(), bytes);
         let cells: Vec<(Option<&NullBuffer>, Cell<'_>)> =
@@ -90,10 +93,9 @@ pub fn lines(table: &str, schema: &Schema, batches: &[RecordBatch]) -> Result<Li
         lines.sort();
         lines
     };
-    let mut lines = Lines::new(table, &columns);
     let parts: Vec<Lines> = batches.par_iter().map(of_batch).collect();
-    parts.into_iter().for_each(|part| lines.join(part));
-    Ok(lines)
+    parts.into_iter().for_each(|part| all.join(part));
+    Ok(all)
 }
 
 /// Appends the cell of a row.

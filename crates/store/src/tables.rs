@@ -27,6 +27,7 @@ use rayon::prelude::*;
 
 use crate::StoreError;
 use crate::durable::Steady;
+use crate::file_at::FileAt;
 use crate::footer::{self, Footer};
 use crate::pages::{EncodedColumn, PageEncoder, Shape, Values};
 use crate::texts::{Strings, Texts};
@@ -37,6 +38,9 @@ const CREATED_BY: &str = "comity";
 
 /// Rows of a row group: groups are read on all threads.
 pub(crate) const GROUP_ROWS: usize = 1 << 17;
+
+/// Most rows of a batch that is read: columns make room for so many, filled or not.
+const BATCH_ROWS: usize = 1 << 14;
 
 /// Most rows of a page: what a reader of one row must decode.
 pub(crate) const PAGE_ROWS: usize = 20_000;
@@ -263,8 +267,8 @@ pub(crate) fn append(
 /// # Errors
 /// Where it does not read.
 pub fn read(path: &Path) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
-    let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| StoreError::parquet(path, e))?;
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(file_at(path)?).map_err(|e| StoreError::parquet(path, e))?;
     let schema = Arc::clone(reader.schema());
     Ok((schema, read_columns(reader.metadata(), path, &ProjectionMask::all())?))
 }
@@ -287,7 +291,7 @@ pub(crate) fn read_columns(
 ) -> Result<Vec<RecordBatch>, StoreError> {
     let of_group = |group: usize| -> Result<Vec<RecordBatch>, StoreError> {
         let reader = with_footer(footer, path)?.with_projection(columns.clone());
-        let reader = reader.with_row_groups(vec![group]).with_batch_size(1 << 16).build();
+        let reader = reader.with_row_groups(vec![group]).with_batch_size(BATCH_ROWS).build();
         let batches = reader.map_err(|e| StoreError::parquet(path, e))?;
         batches.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))
     };
@@ -300,20 +304,17 @@ pub(crate) fn read_columns(
 pub(crate) fn with_footer(
     footer: &Arc<ParquetMetaData>,
     path: &Path,
-) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
-    let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
-    reader_of(file, Arc::clone(footer), path)
+) -> Result<ParquetRecordBatchReaderBuilder<FileAt>, StoreError> {
+    let (file, metadata) = (file_at(path)?, arrow_metadata(Arc::clone(footer), path)?);
+    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
 }
 
-/// A reader of an open file by its footer.
-fn reader_of(
-    file: File,
-    footer: Arc<ParquetMetaData>,
-    path: &Path,
-) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
-    let metadata = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new());
-    let metadata = metadata.map_err(|e| StoreError::parquet(path, e))?;
-    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
+fn file_at(path: &Path) -> Result<FileAt, StoreError> {
+    File::open(path).and_then(FileAt::new).map_err(|e| StoreError::io(path, e))
+}
+
+fn arrow_metadata(footer: Arc<ParquetMetaData>, path: &Path) -> Result<ArrowReaderMetadata, StoreError> {
+    ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new()).map_err(|e| StoreError::parquet(path, e))
 }
 
 /// A refused record or claim, with its place.
@@ -380,8 +381,8 @@ pub fn rejects_batch(rows: &[RejectRow]) -> Result<RecordBatch, StoreError> {
 /// # Errors
 /// Where the file does not read, or lacks the column.
 pub fn numbers(path: &Path, column: &str) -> Result<Vec<u64>, StoreError> {
-    let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| StoreError::parquet(path, e))?;
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(file_at(path)?).map_err(|e| StoreError::parquet(path, e))?;
     let mask = ProjectionMask::columns(reader.parquet_schema(), [column]);
     let reader = reader.with_projection(mask).build().map_err(|e| StoreError::parquet(path, e))?;
     let mut numbers = Vec::new();
@@ -401,13 +402,13 @@ pub fn numbers(path: &Path, column: &str) -> Result<Vec<u64>, StoreError> {
 ///
 /// # Errors
 /// Where it does not read.
-pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
+pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<FileAt>, StoreError> {
     open_as(path, PageIndexPolicy::Required)
 }
 
 /// Opens a Parquet file without its page index: that of all columns takes longer to read than it spares one who wants
 /// few rows, or all.
-pub(crate) fn open_rows(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
+pub(crate) fn open_rows(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<FileAt>, StoreError> {
     open_as(path, PageIndexPolicy::Skip)
 }
 
@@ -416,10 +417,9 @@ pub(crate) fn open_rows(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<F
 fn open_as(
     path: &Path,
     page_index: PageIndexPolicy,
-) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
-    let file = File::open(path).map_err(|e| StoreError::io(path, e))?;
+) -> Result<ParquetRecordBatchReaderBuilder<FileAt>, StoreError> {
     let options = without_statistics().with_page_index_policy(page_index);
-    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file_at(path)?, options)
         .map_err(|e| StoreError::parquet(path, e))
 }
 
@@ -439,9 +439,13 @@ pub(crate) fn without_statistics() -> ArrowReaderOptions {
 pub fn fetch(path: &Path, columns: &[&str], rows: &[u64]) -> Result<Vec<RecordBatch>, StoreError> {
     let mut file = File::open(path).map_err(|e| StoreError::io(path, e))?;
     let footer = Footer::read(&mut file, path)?;
-    let wanted = Wanted::of(footer.rows(), runs(rows), path)?;
-    let footer = footer.of_groups(&wanted.groups).map_err(|e| StoreError::parquet(path, e))?;
-    wanted.read(reader_of(file, Arc::new(footer), path)?, path, columns)
+    let file = FileAt::new(file).map_err(|e| StoreError::io(path, e))?;
+    let mut wanted = Wanted::of(footer.rows(), runs(rows), path)?;
+    let groups: Vec<usize> = wanted.iter().map(|wanted| wanted.group).collect();
+    let footer = footer.of_groups(&groups).map_err(|e| StoreError::parquet(path, e))?;
+    // it knows of no others
+    wanted.iter_mut().enumerate().for_each(|(at, wanted)| wanted.group = at);
+    read_rows(&file, Arc::new(footer), path, columns, wanted)
 }
 
 /// Ascending numbers of rows as ranges.
@@ -452,50 +456,47 @@ pub(crate) fn runs(rows: &[u64]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Reads columns of ranges of rows, which ascend; row groups without such a row are passed over.
+/// Reads columns of ranges of rows, which ascend, of a Parquet file whose footer was read before; row groups
+/// without such a row are passed over.
 ///
 /// # Errors
 /// Where the file does not read, or lacks a column.
 pub fn fetch_ranges(
-    reader: ParquetRecordBatchReaderBuilder<File>,
+    footer: &Arc<ParquetMetaData>,
     path: &Path,
     columns: &[&str],
     ranges: impl Iterator<Item = Range<usize>>,
 ) -> Result<Vec<RecordBatch>, StoreError> {
-    let groups = reader.metadata().row_groups().iter();
-    let wanted =
-        Wanted::of(groups.map(|group| usize::try_from(group.num_rows()).unwrap_or(0)), ranges, path)?;
-    let reader = reader.with_row_groups(wanted.groups.clone());
-    wanted.read(reader, path, columns)
+    let rows = footer.row_groups().iter().map(|group| usize::try_from(group.num_rows()).unwrap_or(0));
+    let wanted = Wanted::of(rows, ranges, path)?;
+    read_rows(&file_at(path)?, Arc::clone(footer), path, columns, wanted)
 }
 
-/// Row groups that hold some rows.
+/// Rows of a row group.
 struct Wanted {
-    groups: Vec<usize>,
-    /// The rows, counted in those of the groups.
+    group: usize,
+    /// The rows, counted in those of the group.
     within: Vec<Range<usize>>,
-    /// How many rows the groups have.
+    /// How many rows the group has.
     total: usize,
 }
 
 impl Wanted {
+    /// The row groups that hold some rows.
     fn of(
         rows_of_groups: impl Iterator<Item = usize>,
         mut ranges: impl Iterator<Item = Range<usize>>,
         path: &Path,
-    ) -> Result<Self, StoreError> {
-        let (mut groups, mut within) = (Vec::new(), Vec::new());
-        let (mut start, mut total, mut next) = (0_usize, 0, ranges.next());
-        for (number, rows) in rows_of_groups.enumerate() {
-            let end = start.saturating_add(rows);
-            let known = within.len();
+    ) -> Result<Vec<Self>, StoreError> {
+        let (mut all, mut start, mut next) = (Vec::new(), 0_usize, ranges.next());
+        for (group, total) in rows_of_groups.enumerate() {
+            let (end, mut within) = (start.saturating_add(total), Vec::new());
             while let Some(range) = next.take_if(|range| range.start < end) {
-                within.push(total + range.start - start..total + range.end.min(end) - start);
+                within.push(range.start - start..range.end.min(end) - start);
                 next = if range.end > end { Some(end..range.end) } else { ranges.next() };
             }
-            if within.len() > known {
-                groups.push(number);
-                total += end - start;
+            if !within.is_empty() {
+                all.push(Self { group, within, total });
             }
             start = end;
         }
@@ -503,25 +504,34 @@ impl Wanted {
             let message = format!("has no row {row}: it has {start}");
             return Err(StoreError::Integrity { path: path.to_owned(), message });
         }
-        Ok(Self { groups, within, total })
+        Ok(all)
     }
+}
 
-    /// Reads columns of the rows with a reader of these groups alone.
-    fn read(
-        self,
-        reader: ParquetRecordBatchReaderBuilder<File>,
-        path: &Path,
-        columns: &[&str],
-    ) -> Result<Vec<RecordBatch>, StoreError> {
+/// Reads columns of rows, the row groups on all threads.
+fn read_rows(
+    file: &FileAt,
+    footer: Arc<ParquetMetaData>,
+    path: &Path,
+    columns: &[&str],
+    wanted: Vec<Wanted>,
+) -> Result<Vec<RecordBatch>, StoreError> {
+    let metadata = arrow_metadata(footer, path)?;
+    let of_group = |Wanted { group, within, total }: Wanted| -> Result<Vec<RecordBatch>, StoreError> {
+        let rows = within.iter().map(ExactSizeIterator::len).sum::<usize>();
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), metadata.clone());
         let mask = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
         let reader = reader
+            .with_row_groups(vec![group])
             .with_projection(mask)
-            .with_batch_size(1 << 16)
-            .with_row_selection(RowSelection::from_consecutive_ranges(self.within.into_iter(), self.total))
+            .with_batch_size(rows.clamp(1, BATCH_ROWS))
+            .with_row_selection(RowSelection::from_consecutive_ranges(within.into_iter(), total))
             .build()
             .map_err(|e| StoreError::parquet(path, e))?;
         reader.collect::<Result<_, _>>().map_err(|e| StoreError::arrow(&path.to_string_lossy(), e))
-    }
+    };
+    let batches: Vec<Vec<_>> = wanted.into_par_iter().map(of_group).collect::<Result<_, _>>()?;
+    Ok(batches.into_iter().flatten().collect())
 }
 
 /// What of a Parquet file is claimed by no column, index or footer: where bytes could be hidden that no reader
