@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::net::Ipv4Addr;
+use std::slice;
 use std::sync::Arc;
 
 use comity_model::key::{self, Claimed};
@@ -60,12 +61,14 @@ struct Ranges {
     bytes: Vec<u8>,
     patterns: Vec<Pattern>,
     scratch: Vec<u8>,
+    /// Their number among those of all.
+    number: u32,
 }
 
 impl Ranges {
     /// Takes the key ranges of an indicator or of a part of one.
     fn push(&mut self, claimed: Claimed<'_>, target: Target) {
-        let Self { ranges, bytes, scratch, .. } = self;
+        let Self { ranges, bytes, scratch, number: of_bytes, .. } = self;
         key::each_span(claimed, scratch, |kind, lo_key, hi_key| {
             let lo = order(kind, lo_key);
             let last = match hi_key.split_last() {
@@ -74,7 +77,7 @@ impl Ranges {
                 // all keys with a prefix
                 _ => lo | u128::MAX.checked_shr(8 * (number(lo_key.len()) + 1)).unwrap_or(0),
             };
-            let mut range = Range { lo, last, bytes: 0, at: 0, lo_length: 0, hi_length: 0, target };
+            let mut range = Range { lo, last, bytes: *of_bytes, at: 0, lo_length: 0, hi_length: 0, target };
             if kind != Kind::Ipv4Addr {
                 (range.at, range.lo_length, range.hi_length) =
                     (bytes.len(), number(lo_key.len()), number(hi_key.len()));
@@ -109,15 +112,31 @@ pub struct ClaimIndex {
 /// Key ranges in order.
 #[derive(Debug, Default)]
 pub struct Sorted {
-    /// By first key.
+    /// By first key; none is empty.
+    pieces: Vec<Piece>,
+    bytes: Arc<Vec<Vec<u8>>>,
+}
+
+/// Key ranges that follow one another.
+#[derive(Debug)]
+pub(crate) struct Piece {
     pub(crate) ranges: Vec<Range>,
     /// For each [`BLOCK`] of ranges, the greatest order of a key that one of it or before it holds.
     reach: Vec<u128>,
-    bytes: Arc<Vec<Vec<u8>>>,
 }
 
 /// Ranges that are looked at together.
 const BLOCK: usize = 64;
+
+impl Piece {
+    fn new(ranges: Vec<Range>) -> Self {
+        let reach = ranges.chunks(BLOCK).scan(0, |reach, block| {
+            *reach = block.iter().fold(*reach, |reach, range| range.last.max(reach));
+            Some(*reach)
+        });
+        Self { reach: reach.collect(), ranges }
+    }
+}
 
 impl ClaimIndex {
     /// Sorts the key ranges of all indicators.
@@ -125,44 +144,69 @@ impl ClaimIndex {
     /// # Errors
     /// Where an indicator is not as comity writes it.
     pub fn new(feeds: &[Feed]) -> Result<Self, StoreError> {
-        let of_feed = |(number, feed): (u32, &Feed)| {
-            let parts = feed.indicators.parts().par_iter();
-            parts.map(move |part| of_part(number, feed, part)).collect::<Result<Vec<_>, _>>()
-        };
-        let parts = (0..).zip(feeds).map(of_feed).collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
-        let (mut starts, mut count, mut patterns, mut bytes, mut of_parts) =
-            (vec![], 0, vec![], vec![], vec![]);
+        let parts = (0..).zip(feeds).flat_map(|(feed_number, feed)| {
+            feed.indicators.parts().iter().map(move |part| (feed_number, feed, part))
+        });
+        let parts: Vec<(u32, &Feed, &Slice)> = parts.collect();
+        let of_part = |(at, &(feed_number, feed, part))| of_part(number(at), feed_number, feed, part);
+        let parts = parts.par_iter().enumerate().map(of_part).collect::<Result<Vec<_>, _>>()?;
+        let (mut patterns, mut bytes, mut ranges) = (Vec::new(), Vec::new(), Vec::new());
         for part in parts {
-            starts.push(count);
-            count += part.ranges.len();
             patterns.extend(part.patterns);
             bytes.push(part.bytes);
-            of_parts.push(part.ranges);
+            ranges.push(part.ranges);
         }
-        let range = |at: usize| {
-            let part = starts.partition_point(|start| *start <= at) - 1;
-            Range { bytes: number(part), ..of_parts[part][at - starts[part]] }
-        };
-        let mut ranges: Vec<Range> = (0..count).into_par_iter().map(range).collect();
-        drop(of_parts);
-        let mut sorted = Sorted { ranges: Vec::new(), reach: Vec::new(), bytes: Arc::new(bytes) };
-        let order = |a: &Range, b: &Range| {
-            a.lo.cmp(&b.lo).then_with(|| sorted.keys(a).cmp(&sorted.keys(b))).then(a.target.cmp(&b.target))
-        };
-        ranges.par_sort_unstable_by(order);
-        sorted.set(ranges);
+        let mut sorted = Sorted { pieces: Vec::new(), bytes: Arc::new(bytes) };
+        sorted.pieces = sorted.pieces_of(ranges);
         Ok(Self { sorted, patterns })
     }
 }
 
 impl Sorted {
-    fn set(&mut self, ranges: Vec<Range>) {
-        let reach = ranges.chunks(BLOCK).scan(0, |reach, block| {
-            *reach = block.iter().fold(*reach, |reach, range| range.last.max(reach));
-            Some(*reach)
-        });
-        self.reach = reach.collect();
-        self.ranges = ranges;
+    /// Puts the ranges of parts in order, a piece at a time on all threads. Of a feed, those of one kind are in
+    /// order already, so that a piece is a few stretches of parts, joined.
+    fn pieces_of(&self, mut parts: Vec<Vec<Range>>) -> Vec<Piece> {
+        /// About as many ranges are a piece, and one of so many stands for its neighbours.
+        const A_PIECE: usize = if cfg!(test) { 8 } else { 1 << 16 };
+        const A_SAMPLE: usize = A_PIECE / 8;
+        let order = |a: &Range, b: &Range| self.order(a, b);
+        parts.par_iter_mut().for_each(|part| part.sort_unstable_by(order));
+        let mut samples: Vec<Range> =
+            parts.iter().flat_map(|part| part.iter().step_by(A_SAMPLE)).copied().collect();
+        samples.sort_unstable_by(order);
+        let borders: Vec<&Range> = samples.iter().step_by(A_PIECE / A_SAMPLE).skip(1).collect();
+        let piece = |at: usize| {
+            let below = |border: Option<&&Range>, part: &[Range]| {
+                border.map(|border| part.partition_point(|range| order(range, border).is_lt()))
+            };
+            let stretches = parts.iter().map(|part| {
+                let begin =
+                    at.checked_sub(1).and_then(|before| below(borders.get(before), part)).unwrap_or(0);
+                &part[begin..below(borders.get(at), part).unwrap_or(part.len())]
+            });
+            let stretches: Vec<&[Range]> = stretches.filter(|stretch| !stretch.is_empty()).collect();
+            let mut ranges = stretches.concat();
+            // the stable sort: it sees stretches that are in order
+            ranges.sort_by(order);
+            Piece::new(ranges)
+        };
+        let pieces: Vec<Piece> = (0..=borders.len()).into_par_iter().map(piece).collect();
+        let mut pieces: Vec<Piece> = pieces.into_iter().filter(|piece| !piece.ranges.is_empty()).collect();
+        let mut before = 0;
+        for piece in &mut pieces {
+            piece.reach.iter_mut().for_each(|reach| *reach = before.max(*reach));
+            before = piece.reach.last().copied().unwrap_or(before);
+        }
+        pieces
+    }
+
+    fn order(&self, a: &Range, b: &Range) -> Ordering {
+        a.lo.cmp(&b.lo).then_with(|| self.keys(a).cmp(&self.keys(b))).then(a.target.cmp(&b.target))
+    }
+
+    /// All ranges.
+    fn ranges(&self) -> impl Iterator<Item = &Range> {
+        self.pieces.iter().flat_map(|piece| &piece.ranges)
     }
 
     /// The ranges without the single keys that the filter of an index says it has not; `None` where asking
@@ -173,20 +217,20 @@ impl Sorted {
     pub(crate) fn without_strangers(&self, index: &Index) -> Result<Option<Self>, StoreError> {
         /// Questions that cost less than a page.
         const A_PAGE: usize = 16;
-        if self.ranges.len() > index.pages().saturating_mul(A_PAGE) {
+        let count: usize = self.pieces.iter().map(|piece| piece.ranges.len()).sum();
+        if count > index.pages().saturating_mul(A_PAGE) {
             return Ok(None);
         }
         let Some(mut filter) = index.filter()? else { return Ok(None) };
         let (mut kept, mut value) = (Vec::new(), Vec::new());
-        for range in &self.ranges {
+        for range in self.ranges() {
             value.clear();
             if self.write_only_value(range, &mut value).is_none() || filter.may_hold(range.lo, &value)? {
                 kept.push(*range);
             }
         }
-        let mut sorted = Self { bytes: Arc::clone(&self.bytes), ..Self::default() };
-        sorted.set(kept);
-        Ok(Some(sorted))
+        let pieces = if kept.is_empty() { Vec::new() } else { vec![Piece::new(kept)] };
+        Ok(Some(Self { pieces, bytes: Arc::clone(&self.bytes) }))
     }
 
     /// Writes the value whose key is the only one of a range; `None` where there may be others.
@@ -225,24 +269,39 @@ impl Sorted {
         }
     }
 
-    /// A position before which no range holds a key of this order or a greater one.
-    pub(crate) fn first_reaching(&self, order: u128) -> usize {
-        self.reach.partition_point(|reach| *reach < order) * BLOCK
+    /// The ranges from one before which none holds a key of this order or a greater one: those of its piece, and
+    /// the pieces behind it.
+    pub(crate) fn reaching(&self, order: u128) -> (&[Range], slice::Iter<'_, Piece>) {
+        let below = |reach: &u128| *reach < order;
+        let first = self.pieces.partition_point(|piece| piece.reach.last().is_some_and(below));
+        let mut pieces = self.pieces[first..].iter();
+        let ranges = pieces.next().map(|piece| &piece.ranges[piece.reach.partition_point(below) * BLOCK..]);
+        (ranges.unwrap_or_default(), pieces)
     }
 
     /// Whether a range may hold a key with an order from `least` to `greatest`, both inclusive.
     pub fn meets(&self, least: u128, greatest: u128) -> bool {
-        let begun = self.ranges.partition_point(|range| range.lo <= greatest);
-        let before = begun / BLOCK;
-        before.checked_sub(1).is_some_and(|block| self.reach[block] >= least)
-            || self.ranges[before * BLOCK..begun].iter().any(|range| range.last >= least)
+        let has_begun = |range: &Range| range.lo <= greatest;
+        let begun = self.pieces.partition_point(|piece| piece.ranges.first().is_some_and(has_begun));
+        let (Some(piece), earlier) = (begun.checked_sub(1).map(|at| &self.pieces[at]), begun.checked_sub(2))
+        else {
+            return false;
+        };
+        let begun = piece.ranges.partition_point(has_begun);
+        let blocks = begun / BLOCK;
+        let reach = match blocks.checked_sub(1) {
+            Some(block) => Some(&piece.reach[block]),
+            None => earlier.and_then(|at| self.pieces[at].reach.last()),
+        };
+        reach.is_some_and(|reach| *reach >= least)
+            || piece.ranges[blocks * BLOCK..begun].iter().any(|range| range.last >= least)
     }
 }
 
 /// The key ranges and patterns of a part of a feed.
-fn of_part(feed_number: u32, feed: &Feed, part: &Slice) -> Result<Ranges, StoreError> {
+fn of_part(number: u32, feed_number: u32, feed: &Feed, part: &Slice) -> Result<Ranges, StoreError> {
     let mut patterns = Vec::new();
-    let mut all = Ranges { ranges: Vec::with_capacity(part.len()), ..Ranges::default() };
+    let mut all = Ranges { ranges: Vec::with_capacity(part.len()), number, ..Ranges::default() };
     let target =
         |at: u64| Target { feed: feed_number, indicator: u32::try_from(at).unwrap_or(u32::MAX), part: 0 };
     for (at, claimed) in (part.first() as u64..).zip(part.values()) {
@@ -324,7 +383,7 @@ pub(crate) mod tests {
                 let mut value = Vec::new();
                 sorted.write_only_value(range, &mut value).and_then(|()| String::from_utf8(value).ok())
             };
-            assert_eq!(sorted.ranges.iter().filter_map(only).collect::<Vec<_>>(), expected, "{shown}");
+            assert_eq!(sorted.ranges().filter_map(only).collect::<Vec<_>>(), expected, "{shown}");
         }
     }
 }

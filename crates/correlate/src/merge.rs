@@ -5,11 +5,13 @@
 //! row meets every open range. Ranges are few deep (networks within networks, names within names),
 //! so the open ones are a short list.
 
+use std::slice;
+
 use comity_store::StoreError;
 use comity_store::observables::{Index, IndexKey, Part};
 use rayon::prelude::*;
 
-use crate::claims::{Sorted, Target};
+use crate::claims::{Piece, Range, Sorted, Target};
 
 /// An index row and the indicator that it meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,10 +32,10 @@ pub fn meetings(index: &Index, claims: &Sorted) -> Result<Vec<Meeting>, StoreErr
     let wanted = |least, greatest| claims.meets(least, greatest);
     let of_part = |part: &Part| {
         let mut met = Vec::new();
-        let mut sweep = Sweep { claims, next: claims.first_reaching(part.least()), open: Vec::new() };
+        let mut sweep = Sweep::from(claims, part.least());
         index.scan(part, &wanted, &mut |row, key| {
             sweep.advance(key);
-            met.extend(sweep.open.iter().map(|&at| Meeting { row, target: claims.ranges[at].target }));
+            met.extend(sweep.open.iter().map(|range| Meeting { row, target: range.target }));
         })?;
         Ok(met)
     };
@@ -46,23 +48,38 @@ pub fn meetings(index: &Index, claims: &Sorted) -> Result<Vec<Meeting>, StoreErr
 
 struct Sweep<'a> {
     claims: &'a Sorted,
-    next: usize,
-    open: Vec<usize>,
+    /// Ranges that have not begun, and the pieces of those behind them.
+    next: &'a [Range],
+    later: slice::Iter<'a, Piece>,
+    open: Vec<&'a Range>,
 }
 
-impl Sweep<'_> {
+impl<'a> Sweep<'a> {
+    /// Begins where no key has a smaller order than this.
+    fn from(claims: &'a Sorted, least: u128) -> Self {
+        let (next, later) = claims.reaching(least);
+        Self { claims, next, later, open: Vec::new() }
+    }
+
     /// Opens and closes ranges so that `open` are those that hold `key`; keys ascend.
     fn advance(&mut self, key: &IndexKey<'_>) {
         let claims = self.claims;
         if !self.open.is_empty() {
-            self.open.retain(|&at| claims.holds(&claims.ranges[at], key));
+            self.open.retain(|range| claims.holds(range, key));
         }
         // most ranges lie between two keys: skip to the last that begins at or below the key
-        while let Some(range) = claims.ranges.get(self.next).filter(|range| claims.has_begun(range, key)) {
-            if claims.holds(range, key) {
-                self.open.push(self.next);
+        loop {
+            while let Some((range, rest)) =
+                self.next.split_first().filter(|next| claims.has_begun(next.0, key))
+            {
+                if claims.holds(range, key) {
+                    self.open.push(range);
+                }
+                self.next = rest;
             }
-            self.next += 1;
+            let later = if self.next.is_empty() { self.later.next() } else { None };
+            let Some(piece) = later else { return };
+            self.next = &piece.ranges;
         }
     }
 }
@@ -126,12 +143,17 @@ mod tests {
             values.extend(addresses.into_iter().map(|a| (Kind::Ipv4Addr, a)));
             let mut keyed: Vec<_> = values.iter().map(|(k, v)| (*k, key::of_observable(*k, v), v)).collect();
             keyed.sort();
-            let mut sweep = Sweep { claims: &index, next: 0, open: Vec::new() };
+            let mut sweep = Sweep::from(&index, 0);
             for (kind, key, value) in &keyed {
                 let key = &IndexKey::new(*kind, key);
                 sweep.advance(key);
-                let mut found: Vec<u32> = sweep.open.iter().map(|&at| index.ranges[at].target.indicator).collect();
+                let mut found: Vec<u32> = sweep.open.iter().map(|range| range.target.indicator).collect();
                 found.sort_unstable();
+                let mut from_here = Sweep::from(&index, key.order);
+                from_here.advance(key);
+                let mut here: Vec<u32> = from_here.open.iter().map(|range| range.target.indicator).collect();
+                here.sort_unstable();
+                prop_assert_eq!(&here, &found, "{} from {:x}", value, key.order);
                 let expected: Vec<u32> = (0..).zip(&claims).filter(|(_, c)| meets(c, *kind, value)).map(|(i, _)| i).collect();
                 prop_assert_eq!(found, expected, "{}", value);
                 prop_assert!(index.meets(key.order, key.order) || !claims.iter().any(|c| meets(c, *kind, value)));

@@ -73,6 +73,8 @@ pub(crate) fn no_lines(table: &str, schema: &Schema) -> Lines {
 /// # Errors
 /// Where the table has no logical digest.
 pub fn lines(table: &str, schema: &Schema, batches: &[RecordBatch]) -> Result<Lines, NotDigestible> {
+    /// Rows that one thread turns into lines.
+    const PART_ROWS: usize = 1 << 13;
     check(schema)?;
     let mut all = no_lines(table, schema);
     let of_batch = |batch: &RecordBatch| {
@@ -93,7 +95,12 @@ pub fn lines(table: &str, schema: &Schema, batches: &[RecordBatch]) -> Result<Li
         lines.sort();
         lines
     };
-    let parts: Vec<Lines> = batches.par_iter().map(of_batch).collect();
+    let parts = batches.iter().flat_map(|batch| {
+        let begins = (0..batch.num_rows()).step_by(PART_ROWS);
+        begins.map(|begin| batch.slice(begin, PART_ROWS.min(batch.num_rows() - begin)))
+    });
+    let parts: Vec<RecordBatch> = parts.collect();
+    let parts: Vec<Lines> = parts.par_iter().map(of_batch).collect();
     parts.into_iter().for_each(|part| all.join(part));
     Ok(all)
 }
