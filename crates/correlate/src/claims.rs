@@ -112,7 +112,7 @@ pub struct ClaimIndex {
 /// Key ranges in order.
 #[derive(Debug, Default)]
 pub struct Sorted {
-    /// By first key; none is empty.
+    /// In the order of first keys; none is empty.
     pieces: Vec<Piece>,
     bytes: Arc<Vec<Vec<u8>>>,
 }
