@@ -33,7 +33,7 @@ pub fn write_observable(kind: Kind, value: &str, out: &mut Vec<u8>) {
         Kind::DomainName => write_name(value, out),
         Kind::Url => {
             let (scheme, rest) = split_scheme(value);
-            out.extend_from_slice(&of_url(rest, scheme.unwrap_or("")));
+            write_url(rest, scheme.unwrap_or(""), out);
         }
         _ => out.extend_from_slice(value.as_bytes()),
     }
@@ -266,10 +266,14 @@ fn split_scheme(value: &str) -> (Option<&str>, &str) {
 
 fn of_url(rest: &str, scheme: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(rest.len() + 1 + scheme.len());
-    key.extend_from_slice(rest.as_bytes());
-    key.push(0);
-    key.extend_from_slice(scheme.as_bytes());
+    write_url(rest, scheme, &mut key);
     key
+}
+
+fn write_url(rest: &str, scheme: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(rest.as_bytes());
+    out.push(0);
+    out.extend_from_slice(scheme.as_bytes());
 }
 
 fn write_name(name: &str, out: &mut Vec<u8>) {

@@ -8,7 +8,6 @@
 //! column, TAB between, comes first; the lines follow sorted bytewise, repeated lines kept.
 //! Lists are flat. A second engine needs only its `COPY … TO`, `LC_ALL=C sort` and `sha256sum`.
 
-use std::cmp::Ordering;
 use std::hint::black_box;
 
 pub use itoa::Integer;
@@ -160,24 +159,16 @@ impl Lines {
 
     /// The lines, line ends included, sorted bytewise by what stands before the line end, as `sort` does.
     pub fn sorted(&self) -> Vec<&[u8]> {
-        let mut lines = self.keyed();
+        let mut lines = Vec::with_capacity(self.rows());
+        self.gather(&mut lines);
         // the stable sort: it sees parts that are in order already
-        lines.sort_by(Self::order);
+        lines.sort_by(|(first, one), (other_first, other)| {
+            first.cmp(other_first).then_with(|| text(one).cmp(text(other)))
+        });
         lines.into_iter().map(|(_, line)| line).collect()
     }
 
-    /// The lines, not sorted, each behind a number that settles most comparisons: for [`Self::order`].
-    pub fn keyed(&self) -> Vec<(u64, &[u8])> {
-        let mut lines = Vec::with_capacity(self.rows());
-        self.gather(&mut lines);
-        lines
-    }
-
-    /// The order of [`Self::sorted`].
-    pub fn order((first, one): &(u64, &[u8]), (other_first, other): &(u64, &[u8])) -> Ordering {
-        first.cmp(other_first).then_with(|| text(one).cmp(text(other)))
-    }
-
+    /// The lines, not sorted, each behind a number that settles most comparisons.
     fn gather<'a>(&'a self, lines: &mut Vec<(u64, &'a [u8])>) {
         lines.extend(self.lines.iter().map(|line| (line.first, &self.bytes[line.start..line.end])));
         self.joined.iter().for_each(|part| part.gather(lines));

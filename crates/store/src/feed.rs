@@ -118,9 +118,8 @@ impl Claims {
     pub fn sorted(self, feed: Sha256Digest) -> Sorted {
         // what settles nearly every comparison without a look at the claim
         let head = |scratch: &mut Vec<u8>, at: usize| {
-            let (kind, mut head) = (self.row(at).stated.kind, None);
-            self.each_key(at, scratch, |key| _ = head.get_or_insert_with(|| index::order(kind, key)));
-            (head.unwrap_or_else(|| index::order(kind, &[])), number(at))
+            let kind = self.taken[at].stated.kind;
+            (self.of_key(at, scratch, |key| index::order(kind, key)), number(at))
         };
         let all = (0..self.taken.len()).into_par_iter();
         let mut sorted: Vec<(u128, u32)> = all.map_init(Vec::new, head).collect();
@@ -128,7 +127,8 @@ impl Claims {
         // of equal claims the first in the feed gives the original text
         let rest = |&(_, at): &(u128, u32)| {
             let row = self.row(at as usize);
-            (row.stated.kind, self.key(at as usize), row.value, row.stated.prefix, row.fields, at)
+            let key = self.of_key(at as usize, &mut Vec::new(), <[u8]>::to_vec);
+            (row.stated.kind, key, row.value, row.stated.prefix, row.fields, at)
         };
         let alike = sorted.par_chunk_by_mut(|a, b| a.0 == b.0).filter(|some| some.len() > 1);
         alike.for_each(|some| some.par_sort_by_cached_key(rest));
@@ -165,17 +165,14 @@ impl Claims {
         Row { stated, value, original, fields, parts, claims: 1 }
     }
 
-    /// Hands over the first key of each span that a claim covers.
-    fn each_key(&self, at: usize, scratch: &mut Vec<u8>, mut put: impl FnMut(&[u8])) {
+    /// What is made of the first key that a claim covers; of an empty one where it covers none.
+    fn of_key<T>(&self, at: usize, scratch: &mut Vec<u8>, of: impl Fn(&[u8]) -> T) -> T {
         let Row { stated: Stated { kind, exact_only, prefix, .. }, value, .. } = self.row(at);
-        key::each_span(Claimed { kind, value, exact_only, prefix }, scratch, |_, lo, _| put(lo));
-    }
-
-    /// The first key that a claim covers.
-    fn key(&self, at: usize) -> Vec<u8> {
-        let mut first = None;
-        self.each_key(at, &mut Vec::new(), |key| _ = first.get_or_insert_with(|| key.to_vec()));
-        first.unwrap_or_default()
+        let mut made = None;
+        key::each_span(Claimed { kind, value, exact_only, prefix }, scratch, |_, lo, _| {
+            made.get_or_insert_with(|| of(lo));
+        });
+        made.unwrap_or_else(|| of(&[]))
     }
 }
 
@@ -235,14 +232,14 @@ impl Sorted {
             let message = "two indicators have one id".to_owned();
             return Err(StoreError::Integrity { path: INDICATORS_FILE.into(), message });
         }
-        let of_part = move |header: &Lines, part: &[(u64, u32)]| {
-            let mut lines = header.clone();
-            self.each(part.iter().map(|&(_, at)| at as usize), |id, row| write_line(id, row, &mut lines));
-            lines
-        };
         Ok((0..order.len()).step_by(LINE_ROWS).map(move |first| {
             let some = &order[first..(first + LINE_ROWS).min(order.len())];
-            let parts: Vec<Lines> = some.par_chunks(BATCH_ROWS).map(|part| of_part(&header, part)).collect();
+            let of_part = |part: &[(u64, u32)]| {
+                let mut lines = header.clone();
+                self.each(part.iter().map(|&(_, at)| at as usize), |id, row| write_line(id, row, &mut lines));
+                lines
+            };
+            let parts: Vec<Lines> = some.par_chunks(BATCH_ROWS).map(of_part).collect();
             let mut lines = header.clone();
             parts.into_iter().for_each(|part| lines.join(part));
             lines

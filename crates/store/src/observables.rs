@@ -299,10 +299,8 @@ impl Index {
         if !pages.iter().filter_map(|(_, first)| *first).is_sorted() {
             return Err(self.integrity(OUT_OF_ORDER));
         }
-        let mut wanted = wanted_pages(&pages, wanted).into_iter().peekable();
-        let part =
-            || Some(wanted.by_ref().take(PART_PAGES).collect::<Vec<_>>()).filter(|some| !some.is_empty());
-        Ok(std::iter::from_fn(part).map(Part).collect())
+        let wanted = wanted_pages(&pages, wanted);
+        Ok(wanted.chunks(PART_PAGES).map(|pages| Part(pages.to_vec())).collect())
     }
 
     /// Walks a part in key order; `take` gets the number of an index row and its key.
@@ -487,7 +485,7 @@ impl Part {
 }
 
 /// A page that can hold a wanted key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Page {
     rows: Range<usize>,
     /// No key of the page has a smaller order.

@@ -267,8 +267,7 @@ pub(crate) fn append(
 /// # Errors
 /// Where it does not read.
 pub fn read(path: &Path) -> Result<(SchemaRef, Vec<RecordBatch>), StoreError> {
-    let reader =
-        ParquetRecordBatchReaderBuilder::try_new(file_at(path)?).map_err(|e| StoreError::parquet(path, e))?;
+    let reader = open_rows(path)?;
     let schema = Arc::clone(reader.schema());
     Ok((schema, read_columns(reader.metadata(), path, &ProjectionMask::all())?))
 }
@@ -381,8 +380,7 @@ pub fn rejects_batch(rows: &[RejectRow]) -> Result<RecordBatch, StoreError> {
 /// # Errors
 /// Where the file does not read, or lacks the column.
 pub fn numbers(path: &Path, column: &str) -> Result<Vec<u64>, StoreError> {
-    let reader =
-        ParquetRecordBatchReaderBuilder::try_new(file_at(path)?).map_err(|e| StoreError::parquet(path, e))?;
+    let reader = open_rows(path)?;
     let mask = ProjectionMask::columns(reader.parquet_schema(), [column]);
     let reader = reader.with_projection(mask).build().map_err(|e| StoreError::parquet(path, e))?;
     let mut numbers = Vec::new();
